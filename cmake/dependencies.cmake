@@ -1,0 +1,35 @@
+# dependencies.cmake: what the core builds against, found with a clear message for whatever is missing.
+#
+# Static where the result ships (zip reading, SHA-256), so that a wheel needs nothing installed.
+
+function(plait_require variable what hint)
+  if(NOT ${variable})
+    message(FATAL_ERROR "Plait needs ${what}, which was not found. ${hint}")
+  endif()
+endfunction()
+
+find_path(PLAIT_JSON_INCLUDE nlohmann/json.hpp)
+plait_require(PLAIT_JSON_INCLUDE "the JSON headers nlohmann/json.hpp" "On Debian and Ubuntu: apt install nlohmann-json3-dev")
+
+find_path(PLAIT_MINIZIP_INCLUDE minizip/unzip.h)
+find_library(PLAIT_MINIZIP_LIBRARY NAMES libminizip.a)
+plait_require(PLAIT_MINIZIP_INCLUDE "minizip's headers" "On Debian and Ubuntu: apt install libminizip-dev")
+plait_require(PLAIT_MINIZIP_LIBRARY "the static libminizip.a" "On Debian and Ubuntu: apt install libminizip-dev")
+
+find_library(PLAIT_ZLIB_LIBRARY NAMES libz.a)
+plait_require(PLAIT_ZLIB_LIBRARY "the static libz.a" "On Debian and Ubuntu: apt install zlib1g-dev")
+
+find_path(PLAIT_OPENSSL_INCLUDE openssl/sha.h)
+find_library(PLAIT_CRYPTO_LIBRARY NAMES libcrypto.a)
+plait_require(PLAIT_OPENSSL_INCLUDE "OpenSSL's headers" "On Debian and Ubuntu: apt install libssl-dev")
+plait_require(PLAIT_CRYPTO_LIBRARY "the static libcrypto.a" "On Debian and Ubuntu: apt install libssl-dev")
+
+if(NOT PLAIT_ONNXRUNTIME_INCLUDE)
+  find_path(PLAIT_ONNXRUNTIME_SEARCH onnxruntime_c_api.h
+            PATHS "$ENV{PLAIT_CACHE}/onnxruntime/usr/include/onnxruntime"
+                  "$ENV{HOME}/.cache/plait/onnxruntime/usr/include/onnxruntime"
+                  /usr/include/onnxruntime /usr/local/include/onnxruntime)
+  set(PLAIT_ONNXRUNTIME_INCLUDE "${PLAIT_ONNXRUNTIME_SEARCH}")
+endif()
+plait_require(PLAIT_ONNXRUNTIME_INCLUDE "ONNX Runtime's headers"
+  "Run scripts/setup, or set PLAIT_ONNXRUNTIME_INCLUDE to the folder of onnxruntime_c_api.h.")
