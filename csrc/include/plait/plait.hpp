@@ -1,0 +1,10 @@
+// plait/plait.hpp: the umbrella header: all an embedding application needs.
+#pragma once
+
+#include "plait/bundle.hpp"
+#include "plait/error.hpp"
+#include "plait/manifest.hpp"
+#include "plait/model.hpp"
+#include "plait/sample.hpp"
+#include "plait/tensor.hpp"
+#include "plait/version.hpp"
