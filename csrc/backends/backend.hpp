@@ -1,0 +1,46 @@
+// backend.hpp: what every inference backend offers: load a graph, bind buffers once, run often.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "plait/manifest.hpp"
+#include "plait/tensor.hpp"
+
+namespace plait::detail {
+
+/// A graph with one set of buffers bound to it. Not thread-safe; one per set of run buffers.
+class BoundRun {
+ public:
+  virtual ~BoundRun() = default;
+  /// Reads the bound inputs, writes the bound outputs. Blocks until done. Does not allocate on
+  /// Plait's side. Throws BackendError.
+  virtual void run() = 0;
+};
+
+/// A loaded graph. Thread-safe: its bindings run concurrently.
+class Executable {
+ public:
+  virtual ~Executable() = default;
+  /// Binds caller-owned memory, in the order of the graph's description. The memory must outlive
+  /// the binding, and the binding must not outlive the executable. Throws BackendError.
+  virtual std::unique_ptr<BoundRun> bind(std::span<const TensorView> inputs,
+                                         std::span<const TensorView> outputs) = 0;
+};
+
+/// Loads graphs. Thread-safe.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  /// "onnxruntime 1.32.0, cpu, 2 threads"
+  virtual const std::string& description() const noexcept = 0;
+  /// model is the file's bytes and is not needed afterwards. where begins error messages.
+  /// Throws BackendError, and BundleError when the file's inputs and outputs are not the declared.
+  virtual std::unique_ptr<Executable> load(const GraphDescription& graph,
+                                           std::span<const std::byte> model,
+                                           const std::string& where) = 0;
+};
+
+}  // namespace plait::detail

@@ -1,0 +1,234 @@
+// module.cpp: the Python extension plait._core: three classes cross the waist, no logic lives here.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bindings/python/arrays.hpp"
+#include "bindings/python/errors.hpp"
+#include "plait/plait.hpp"
+
+namespace plait::python {
+namespace {
+
+/// Samples of one call, viewed: the Python objects they view are kept alive alongside.
+class SampleList {
+ public:
+  explicit SampleList(const py::dict& given) {
+    samples_.reserve(given.size());
+    names_.reserve(given.size());
+    for (const auto& [key, value] : given) {
+      names_.push_back(py::cast<std::string>(key));
+      samples_.push_back(value.is_none() ? std::nullopt : std::optional(view(value)));
+      named_.push_back({names_.back(), samples_.back() ? &*samples_.back() : nullptr});
+    }
+  }
+  SampleList(std::string modality, const py::handle& value) : names_({std::move(modality)}) {
+    samples_.push_back(view(value));
+  }
+
+  std::span<const NamedSample> named() const { return named_; }
+  const Sample& only() const { return *samples_.front(); }
+
+ private:
+  Sample view(const py::handle& value) {
+    const std::string& modality = names_.back();
+    if (!is_series(value)) return Signal{.values = view_of(value, modality, kept_)};
+    Signal signal{.values = view_of(value.attr("values"), modality, kept_)};
+    const py::object timestamps = value.attr("timestamps_ns");
+    if (!timestamps.is_none()) signal.timestamps_ns = timestamps_of(timestamps, modality, kept_);
+    const py::object rate = value.attr("rate_hz");
+    if (!rate.is_none()) signal.rate_hz = py::cast<double>(rate);
+    const py::object unit = value.attr("unit");
+    if (!unit.is_none()) {
+      signal.unit = py::cast<std::string_view>(unit);
+      kept_.push_back(unit);
+    }
+    return signal;
+  }
+
+  std::vector<std::string> names_;
+  std::vector<std::optional<Sample>> samples_;
+  std::vector<NamedSample> named_;
+  std::vector<py::object> kept_;
+};
+
+class PyResult {
+ public:
+  explicit PyResult(Result result) : result_(std::move(result)) {}
+  Result& get() { return result_; }
+  const Result& get() const { return result_; }
+
+ private:
+  Result result_;
+};
+
+/// (output, scores, best, label, metric, value) of one head; None where there is no answer.
+py::object answer_of(const py::object& self, const std::string& head) {
+  const HeadAnswer& answer = py::cast<const PyResult&>(self).get()[head];
+  if (answer.output.data == nullptr) return py::none();
+  py::object scores = py::none();
+  py::object best = py::none();
+  py::object label = py::none();
+  if (answer.kind == HeadKind::kClassification) {
+    const auto count = static_cast<std::int64_t>(answer.scores.size());
+    scores = array_on({answer.scores.data(), DType::kFloat32, Shape{count}}, self);
+    best = py::int_(answer.best);
+    label = py::str(std::string(answer.label));
+  }
+  py::object quality = py::none();
+  if (answer.expected_quality) {
+    quality = py::make_tuple(std::string(answer.expected_quality->metric),
+                             answer.expected_quality->value);
+  }
+  return py::make_tuple(array_on(answer.output, self), scores, best, label, quality);
+}
+
+py::dict presence_of(const PyResult& result) {
+  py::dict presence;
+  for (const ModalityReport& report : result.get().modalities()) {
+    presence[py::str(std::string(report.name))] = py::str(std::string(name_of(report.presence)));
+  }
+  return presence;
+}
+
+/// ({modality: (prepare, encode)}, {head: fuse}, total), all in nanoseconds.
+py::tuple timings_of(const PyResult& result) {
+  py::dict modalities;
+  for (const ModalityReport& report : result.get().modalities()) {
+    modalities[py::str(std::string(report.name))] =
+        py::make_tuple(report.prepare.count(), report.encode.count());
+  }
+  py::dict heads;
+  for (const HeadAnswer& answer : result.get().heads()) {
+    heads[py::str(std::string(answer.name))] = answer.fuse.count();
+  }
+  return py::make_tuple(modalities, heads, result.get().total().count());
+}
+
+Model load(const std::filesystem::path& path, const std::string& device,
+           const std::string& precision, int threads, const std::filesystem::path& onnxruntime,
+           bool verify, bool spin, bool arena) {
+  LoadOptions options;
+  options.device = device;
+  options.precision = precision;
+  options.threads = threads;
+  options.onnxruntime = onnxruntime;
+  options.verify = verify;
+  options.spin = spin;
+  options.arena = arena;
+  const py::gil_scoped_release release;
+  return Model::load(path, options);
+}
+
+PyResult run(const Model& model, const py::dict& samples) {
+  const SampleList list(samples);
+  PyResult result(model.make_result());
+  const py::gil_scoped_release release;
+  model.run(list.named(), result.get());
+  return result;
+}
+
+PyResult fuse(const Model& model, const py::dict& embeddings) {
+  std::vector<py::object> kept;
+  std::vector<std::string> names;
+  std::vector<NamedEmbedding> list;
+  names.reserve(embeddings.size());
+  for (const auto& [key, value] : embeddings) {
+    names.push_back(py::cast<std::string>(key));
+    NamedEmbedding embedding{.modality = names.back(), .embedding = {}};
+    if (!value.is_none()) embedding.embedding = view_of(value, names.back(), kept);
+    list.push_back(embedding);
+  }
+  PyResult result(model.make_result());
+  const py::gil_scoped_release release;
+  model.fuse(list, result.get());
+  return result;
+}
+
+py::array prepare(const Model& model, const std::string& modality, const py::object& sample) {
+  OwnedArray out(model.input_shape(modality));
+  const SampleList list(modality, sample);
+  {
+    const py::gil_scoped_release release;
+    model.prepare(modality, list.only(), out.view());
+  }
+  return out.array();
+}
+
+py::array encode(const Model& model, const std::string& modality, const py::object& sample) {
+  OwnedArray out(model.embedding_shape(modality));
+  const SampleList list(modality, sample);
+  {
+    const py::gil_scoped_release release;
+    model.encode(modality, list.only(), out.view());
+  }
+  return out.array();
+}
+
+py::array encode_prepared(const Model& model, const std::string& modality,
+                          const py::object& prepared) {
+  OwnedArray out(model.embedding_shape(modality));
+  std::vector<py::object> kept;
+  const ConstTensorView view = view_of(prepared, modality, kept);
+  {
+    const py::gil_scoped_release release;
+    model.encode_prepared(modality, view, out.view());
+  }
+  return out.array();
+}
+
+py::memoryview read(const py::object& self, const std::string& member, bool verify) {
+  const auto& bundle = py::cast<const Bundle&>(self);
+  const std::span<const std::byte> bytes = [&] {
+    const py::gil_scoped_release release;
+    return bundle.member(member, verify);
+  }();
+  const auto count = static_cast<std::int64_t>(bytes.size());
+  return py::memoryview(array_on({bytes.data(), DType::kUInt8, Shape{count}}, self));
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+  m.doc() = "Plait's C++ core. Use the package plait, which wraps it.";
+  register_errors();
+  m.def("version", [] { return std::string(version()); });
+
+  py::class_<Bundle>(m, "Bundle")
+      .def(py::init([](const std::filesystem::path& path) {
+             const py::gil_scoped_release release;
+             return Bundle::open(path);
+           }),
+           py::arg("path"))
+      .def("name", [](const Bundle& bundle) { return bundle.name(); })
+      .def("manifest_json", [](const Bundle& bundle) { return std::string(bundle.manifest_json()); })
+      .def("read", &read, py::arg("member"), py::arg("verify"))
+      .def("verify", [](const Bundle& bundle) {
+        const py::gil_scoped_release release;
+        bundle.verify();
+      });
+
+  py::class_<PyResult>(m, "Result")
+      .def("answer", &answer_of, py::arg("head"))
+      .def("presence", &presence_of)
+      .def("timings_ns", &timings_of);
+
+  py::class_<Model>(m, "Model")
+      .def(py::init(&load), py::arg("path"), py::arg("device"), py::arg("precision"),
+           py::arg("threads"), py::arg("onnxruntime"), py::arg("verify"), py::arg("spin"),
+           py::arg("arena"))
+      .def("precision", [](const Model& model) { return std::string(model.precision()); })
+      .def("backend", [](const Model& model) { return std::string(model.backend()); })
+      .def("run", &run, py::arg("samples"))
+      .def("prepare", &prepare, py::arg("modality"), py::arg("sample"))
+      .def("encode", &encode, py::arg("modality"), py::arg("sample"))
+      .def("encode_prepared", &encode_prepared, py::arg("modality"), py::arg("prepared"))
+      .def("fuse", &fuse, py::arg("embeddings"));
+}
+
+}  // namespace plait::python

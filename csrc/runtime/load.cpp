@@ -1,0 +1,170 @@
+// load.cpp: from an opened bundle to everything a run needs.
+#include <algorithm>
+
+#include "backends/onnxruntime/backend.hpp"
+#include "base/thread_pool.hpp"
+#include "plait/error.hpp"
+#include "runtime/model_impl.hpp"
+
+namespace plait {
+namespace {
+
+std::string chosen_precision(const Bundle& bundle, const LoadOptions& options) {
+  const Manifest& manifest = bundle.manifest();
+  if (options.precision.empty()) return manifest.default_precision;
+  if (manifest.variant(options.precision) != nullptr) return options.precision;
+  std::string known;
+  for (const VariantDescription& variant : manifest.variants) {
+    known += (known.empty() ? "" : ", ") + variant.precision;
+  }
+  throw ConfigError({.where = bundle.name(),
+                     .expected = "a precision of this bundle (" + known + ")",
+                     .got = "'" + options.precision + "'",
+                     .action = "Export again with the wanted precision, or leave it out."});
+}
+
+/// Shape of one sample: the declared one with a batch of 1.
+Shape single(const TensorDescription& tensor) {
+  std::vector<std::int64_t> dims = tensor.shape;
+  dims.front() = 1;
+  return Shape(dims);
+}
+
+}  // namespace
+
+void LoadOptions::validate() const {
+  if (device != "auto" && device != "cpu") {
+    throw ConfigError({.where = "device",
+                       .expected = "'auto' or 'cpu'",
+                       .got = "'" + device + "'",
+                       .action = "This build runs on the CPU."});
+  }
+  constexpr int kMostThreads = 1024;
+  if (threads < 0 || threads > kMostThreads) {
+    throw ConfigError({.where = "threads",
+                       .expected = "0 (every available CPU) to " + std::to_string(kMostThreads),
+                       .got = std::to_string(threads),
+                       .action = ""});
+  }
+}
+
+ModelImpl::ModelImpl(Bundle bundle, const LoadOptions& options)
+    : bundle_(std::move(bundle)),
+      precision_(chosen_precision(bundle_, options)),
+      contract_(bundle_.manifest(), bundle_.name()) {
+  const int threads = options.threads > 0 ? options.threads : detail::available_cpus();
+  backend_ = detail::make_onnxruntime_backend(options, threads);
+  describe_modalities();
+  describe_heads();
+  load_graphs(options, threads);
+  (void)lend();  // the first set of buffers is made here, not in the first run
+}
+
+void ModelImpl::describe_modalities() {
+  for (const ModalityDescription& modality : manifest().modalities) {
+    ModalityRuntime runtime;
+    runtime.where = bundle_.name() + ", modality " + modality.name;
+    runtime.preprocessor = detail::make_preprocessor(modality, runtime.where);
+    runtime.input = runtime.preprocessor->input_shape();
+    runtime.embedding = single(manifest().graph(modality.encoder)->outputs.front());
+    modalities_.push_back(std::move(runtime));
+  }
+}
+
+void ModelImpl::describe_heads() {
+  for (const HeadDescription& head : manifest().heads) {
+    HeadRuntime runtime;
+    runtime.where = bundle_.name() + ", head " + head.name;
+    runtime.description = &head;
+    for (const std::string& modality : head.modalities) {
+      runtime.modalities.push_back(contract_.index_of(modality));
+    }
+    runtime.output = single(manifest().graph(head.graph)->outputs.front());
+    for (const QualityRow& row : manifest().quality) {
+      if (row.head != head.name || row.precision != precision_) continue;
+      std::uint32_t bits = 0;
+      for (const std::string& modality : row.presence) bits |= 1U << contract_.index_of(modality);
+      runtime.quality.emplace_back(bits, ExpectedQuality{row.metric, row.value});
+    }
+    heads_.push_back(std::move(runtime));
+  }
+}
+
+void ModelImpl::load_graphs(const LoadOptions& options, int threads) {
+  // Hashing and graph optimization take most of a load, and graphs do not depend on one another.
+  detail::ThreadPool pool(std::min<int>(threads, static_cast<int>(manifest().graphs.size())));
+  const auto load = [&](std::size_t i) {
+    const bool encoder = i < modalities_.size();
+    const std::string& graph = encoder ? manifest().modalities[i].encoder
+                                       : heads_[i - modalities_.size()].description->graph;
+    std::unique_ptr<detail::Executable>& target =
+        encoder ? modalities_[i].encoder : heads_[i - modalities_.size()].head;
+    target = load_graph(*manifest().graph(graph), options.verify);
+  };
+  pool.parallel_for(modalities_.size() + heads_.size(), load);
+}
+
+std::unique_ptr<detail::Executable> ModelImpl::load_graph(const GraphDescription& graph,
+                                                          bool verify) {
+  const std::string& member = manifest().variant(precision_)->members.at(graph.name);
+  return backend_->load(graph, bundle_.member(member, verify), bundle_.name() + ", " + member);
+}
+
+detail::ContextStore::Lease ModelImpl::lend() {
+  const auto make = [this] { return make_context(); };
+  return contexts_.lend(make);
+}
+
+std::unique_ptr<detail::RunContext> ModelImpl::make_context() const {
+  auto context = std::make_unique<detail::RunContext>();
+  for (const ModalityRuntime& modality : modalities_) {
+    detail::ModalityBuffers buffers;
+    buffers.scratch = modality.preprocessor->make_scratch();
+    buffers.input = Tensor(DType::kFloat32, modality.input);
+    buffers.embedding = Tensor(DType::kFloat32, modality.embedding);
+    const TensorView input = buffers.input.view();
+    const TensorView embedding = buffers.embedding.view();
+    buffers.encoder = modality.encoder->bind({&input, 1}, {&embedding, 1});
+    context->modalities.push_back(std::move(buffers));
+  }
+  for (const HeadRuntime& head : heads_) {
+    detail::HeadBuffers buffers;
+    const auto width = static_cast<std::int64_t>(head.modalities.size());
+    buffers.presence = Tensor(DType::kFloat32, Shape{1, width});
+    buffers.output = Tensor(DType::kFloat32, head.output);
+    std::vector<TensorView> inputs;
+    for (std::size_t modality : head.modalities) {
+      inputs.push_back(context->modalities[modality].embedding.view());
+    }
+    inputs.push_back(buffers.presence.view());
+    const TensorView output = buffers.output.view();
+    buffers.head = head.head->bind(inputs, {&output, 1});
+    context->heads.push_back(std::move(buffers));
+  }
+  context->presence.assign(modalities_.size(), Presence::kAbsent);
+  context->samples.assign(modalities_.size(), nullptr);
+  context->seen.assign(modalities_.size(), 0);
+  return context;
+}
+
+std::unique_ptr<ResultImpl> ModelImpl::make_result() const {
+  auto result = std::make_unique<ResultImpl>();
+  result->model = shared_from_this();
+  for (const ModalityDescription& modality : manifest().modalities) {
+    result->modalities.push_back(
+        {.name = modality.name, .presence = Presence::kAbsent, .prepare = {}, .encode = {}});
+  }
+  for (const HeadRuntime& head : heads_) {
+    HeadAnswer answer;
+    answer.name = head.description->name;
+    answer.kind = head.description->kind;
+    result->heads.push_back(answer);
+    const std::int64_t values = head.output.elements();
+    result->outputs.emplace_back(DType::kFloat32, Shape{values});
+    const bool classifies = answer.kind == HeadKind::kClassification;
+    result->scores.emplace_back(classifies ? static_cast<std::size_t>(values) : 0);
+  }
+  return result;
+}
+
+}  // namespace plait

@@ -1,0 +1,52 @@
+// model.cpp: the public face of a Model.
+#include "plait/model.hpp"
+
+#include "runtime/model_impl.hpp"
+
+namespace plait {
+
+Model::Model(std::shared_ptr<ModelImpl> impl) noexcept : impl_(std::move(impl)) {}
+
+Model Model::load(const std::filesystem::path& bundle, const LoadOptions& options) {
+  options.validate();
+  return Model(std::make_shared<ModelImpl>(Bundle::open(bundle), options));
+}
+
+const Manifest& Model::manifest() const noexcept { return impl_->manifest(); }
+
+std::string_view Model::precision() const noexcept { return impl_->precision(); }
+
+std::string_view Model::backend() const noexcept { return impl_->backend(); }
+
+Result Model::make_result() const { return Result(impl_->make_result()); }
+
+void Model::run(std::span<const NamedSample> samples, Result& result) const {
+  impl_->run(samples, *result.impl_);
+}
+
+void Model::prepare(std::string_view modality, const Sample& sample, TensorView out) const {
+  impl_->prepare(impl_->index_of(modality), sample, out);
+}
+
+void Model::encode(std::string_view modality, const Sample& sample, TensorView out) const {
+  impl_->encode(impl_->index_of(modality), sample, out);
+}
+
+void Model::encode_prepared(std::string_view modality, ConstTensorView prepared,
+                            TensorView out) const {
+  impl_->encode_prepared(impl_->index_of(modality), prepared, out);
+}
+
+void Model::fuse(std::span<const NamedEmbedding> embeddings, Result& result) const {
+  impl_->fuse(embeddings, *result.impl_);
+}
+
+Shape Model::input_shape(std::string_view modality) const {
+  return impl_->input_shape(impl_->index_of(modality));
+}
+
+Shape Model::embedding_shape(std::string_view modality) const {
+  return impl_->embedding_shape(impl_->index_of(modality));
+}
+
+}  // namespace plait

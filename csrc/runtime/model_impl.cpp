@@ -1,0 +1,222 @@
+// model_impl.cpp: one pass from samples to an answer, and each of its stages alone.
+#include "runtime/model_impl.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+
+#include "plait/error.hpp"
+
+namespace plait {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+bool all_finite(std::span<const float> values) noexcept {
+  float poison = 0.0F;  // becomes NaN as soon as one value is not finite
+  for (float value : values) poison += value * 0.0F;
+  return !std::isnan(poison);
+}
+
+/// Softmax with the largest logit subtracted, so that exp never overflows.
+void softmax(std::span<const float> logits, std::span<float> scores) noexcept {
+  const float largest = *std::max_element(logits.begin(), logits.end());
+  float sum = 0.0F;
+  for (std::size_t i = 0; i < logits.size(); ++i) sum += scores[i] = std::exp(logits[i] - largest);
+  for (float& score : scores) score /= sum;
+}
+
+void check_values(const ConstTensorView& given, const Shape& shape, const std::string& where,
+                  const std::string& what) {
+  const std::string expected = what + " of shape " + shape.text() + ", float32, contiguous";
+  if (given.data == nullptr || given.dtype != DType::kFloat32 || !(given.shape == shape) ||
+      !given.contiguous()) {
+    const std::string layout = given.contiguous() ? "" : ", strided";
+    throw SampleError(
+        {.where = where,
+         .expected = expected,
+         .got = given.data == nullptr
+                    ? "no data"
+                    : given.shape.text() + " of " + std::string(name_of(given.dtype)) + layout,
+         .action = ""});
+  }
+  if (!all_finite(
+          {static_cast<const float*>(given.data), static_cast<std::size_t>(shape.elements())})) {
+    throw SampleError({.where = where,
+                       .expected = expected + ", finite",
+                       .got = "NaN or infinity",
+                       .action = "Declare the modality absent instead."});
+  }
+}
+
+void check_output(const TensorView& out, const Shape& shape, const std::string& where) {
+  if (out.data != nullptr && out.dtype == DType::kFloat32 && out.shape == shape) return;
+  throw ConfigError({.where = where,
+                     .expected = "an output of shape " + shape.text() + ", float32",
+                     .got = out.data == nullptr
+                                ? "no memory"
+                                : out.shape.text() + " of " + std::string(name_of(out.dtype)),
+                     .action = ""});
+}
+
+void copy(const ConstTensorView& from, const TensorView& to) noexcept {
+  std::memcpy(to.data, from.data, to.bytes());
+}
+
+}  // namespace
+
+void ModelImpl::run(std::span<const NamedSample> samples, ResultImpl& result) {
+  const auto start = Clock::now();
+  check_owner(result);
+  const auto context = lend();
+  contract_.match(samples, context->seen, [&](std::size_t modality, const NamedSample& item) {
+    context->samples[modality] = item.sample;
+    context->presence[modality] = item.sample != nullptr ? Presence::kFresh : Presence::kAbsent;
+  });
+  contract_.check(context->presence);
+
+  for (std::size_t m = 0; m < modalities_.size(); ++m) {
+    ModalityReport& report = result.modalities[m];
+    report.prepare = report.encode = {};
+    if (context->presence[m] == Presence::kAbsent) continue;  // an absent encoder costs nothing
+    const auto begin = Clock::now();
+    prepare(*context, m, *context->samples[m]);
+    const auto prepared = Clock::now();
+    context->modalities[m].encoder->run();
+    report.prepare = prepared - begin;
+    report.encode = Clock::now() - prepared;
+  }
+  fuse(*context, result);
+  result.total = Clock::now() - start;
+}
+
+void ModelImpl::fuse(std::span<const NamedEmbedding> embeddings, ResultImpl& result) {
+  const auto start = Clock::now();
+  check_owner(result);
+  const auto context = lend();
+  contract_.match(embeddings, context->seen, [&](std::size_t m, const NamedEmbedding& item) {
+    const bool given = item.embedding.data != nullptr;
+    context->presence[m] = given ? Presence::kCached : Presence::kAbsent;
+    result.modalities[m].prepare = result.modalities[m].encode = {};
+    if (!given) return;
+    check_values(item.embedding, modalities_[m].embedding, modalities_[m].where, "an embedding");
+    copy(item.embedding, context->modalities[m].embedding.view());
+  });
+  contract_.check(context->presence);
+  fuse(*context, result);
+  result.total = Clock::now() - start;
+}
+
+void ModelImpl::fuse(detail::RunContext& context, ResultImpl& result) {
+  for (std::size_t m = 0; m < modalities_.size(); ++m) {
+    result.modalities[m].presence = context.presence[m];
+    if (context.presence[m] != Presence::kAbsent) continue;
+    // What an earlier run left here is masked, but a mask times NaN would still be NaN.
+    const TensorView embedding = context.modalities[m].embedding.view();
+    std::memset(embedding.data, 0, embedding.bytes());
+  }
+  for (std::size_t h = 0; h < heads_.size(); ++h) answer(context, h, result);
+}
+
+void ModelImpl::answer(detail::RunContext& context, std::size_t head, ResultImpl& result) {
+  const auto start = Clock::now();
+  const HeadRuntime& runtime = heads_[head];
+  detail::HeadBuffers& buffers = context.heads[head];
+  HeadAnswer& answer = result.heads[head];
+  answer.output = {};
+  answer.scores = {};
+  answer.best = -1;
+  answer.label = {};
+  answer.expected_quality.reset();
+  answer.fuse = {};
+
+  const std::span<float> presence = buffers.presence.view().as_span<float>();
+  bool any = false;
+  std::uint32_t bits = 0;
+  for (std::size_t i = 0; i < runtime.modalities.size(); ++i) {
+    const std::size_t modality = runtime.modalities[i];
+    const bool present = context.presence[modality] != Presence::kAbsent;
+    presence[i] = present ? 1.0F : 0.0F;
+    any = any || present;
+    if (present) bits |= 1U << modality;
+  }
+  if (!any) return;
+
+  buffers.head->run();
+
+  Tensor& output = result.outputs[head];
+  copy(std::as_const(buffers.output).view(), output.view());
+  const std::span<const float> values = output.view().as_span<const float>();
+  if (!all_finite(values)) {
+    throw BackendError({.where = runtime.where,
+                        .expected = "finite values",
+                        .got = "NaN or infinity in " + precision_,
+                        .action = "Run `plait doctor` on the bundle, or load it in fp32."});
+  }
+  answer.output = std::as_const(output).view();
+  if (answer.kind == HeadKind::kClassification) {
+    std::vector<float>& scores = result.scores[head];
+    softmax(values, scores);
+    answer.scores = scores;
+    answer.best = std::max_element(values.begin(), values.end()) - values.begin();
+    answer.label = runtime.description->labels[static_cast<std::size_t>(answer.best)];
+  }
+  for (const auto& [set, quality] : runtime.quality) {
+    if (set == bits) {
+      answer.expected_quality = quality;
+      break;
+    }
+  }
+  answer.fuse = Clock::now() - start;
+}
+
+void ModelImpl::prepare(detail::RunContext& context, std::size_t modality, const Sample& sample) {
+  detail::ModalityBuffers& buffers = context.modalities[modality];
+  modalities_[modality].preprocessor->prepare(sample, *buffers.scratch, buffers.input.view());
+}
+
+void ModelImpl::prepare(std::size_t modality, const Sample& sample, TensorView out) {
+  const ModalityRuntime& runtime = modalities_[modality];
+  check_output(out, runtime.input, runtime.where);
+  const auto context = lend();
+  runtime.preprocessor->prepare(sample, *context->modalities[modality].scratch, out);
+}
+
+void ModelImpl::encode(std::size_t modality, const Sample& sample, TensorView out) {
+  check_output(out, modalities_[modality].embedding, modalities_[modality].where);
+  const auto context = lend();
+  prepare(*context, modality, sample);
+  context->modalities[modality].encoder->run();
+  copy(std::as_const(context->modalities[modality].embedding).view(), out);
+}
+
+void ModelImpl::encode_prepared(std::size_t modality, const ConstTensorView& prepared,
+                                TensorView out) {
+  const ModalityRuntime& runtime = modalities_[modality];
+  check_values(prepared, runtime.input, runtime.where, "an encoder input");
+  check_output(out, runtime.embedding, runtime.where);
+  const auto context = lend();
+  detail::ModalityBuffers& buffers = context->modalities[modality];
+  copy(prepared, buffers.input.view());
+  buffers.encoder->run();
+  copy(std::as_const(buffers.embedding).view(), out);
+}
+
+const Shape& ModelImpl::input_shape(std::size_t modality) const noexcept {
+  return modalities_[modality].input;
+}
+
+const Shape& ModelImpl::embedding_shape(std::size_t modality) const noexcept {
+  return modalities_[modality].embedding;
+}
+
+void ModelImpl::check_owner(const ResultImpl& result) const {
+  if (result.model.get() == this) return;
+  throw ConfigError({.where = bundle_.name(),
+                     .expected = "a Result made by this model's make_result()",
+                     .got = "one of another model",
+                     .action = ""});
+}
+
+}  // namespace plait

@@ -1,0 +1,78 @@
+// model_impl.hpp: a loaded bundle: what each modality and head runs with, and how a run goes.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backends/backend.hpp"
+#include "plait/bundle.hpp"
+#include "plait/model.hpp"
+#include "preprocess/preprocessor.hpp"
+#include "runtime/presence.hpp"
+#include "runtime/result.hpp"
+#include "runtime/run_context.hpp"
+
+namespace plait {
+
+class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
+ public:
+  ModelImpl(Bundle bundle, const LoadOptions& options);
+
+  const Manifest& manifest() const noexcept { return bundle_.manifest(); }
+  const std::string& precision() const noexcept { return precision_; }
+  const std::string& backend() const noexcept { return backend_->description(); }
+
+  std::unique_ptr<ResultImpl> make_result() const;
+  void run(std::span<const NamedSample> samples, ResultImpl& result);
+  void prepare(std::size_t modality, const Sample& sample, TensorView out);
+  void encode(std::size_t modality, const Sample& sample, TensorView out);
+  void encode_prepared(std::size_t modality, const ConstTensorView& prepared, TensorView out);
+  void fuse(std::span<const NamedEmbedding> embeddings, ResultImpl& result);
+
+  std::size_t index_of(std::string_view modality) const { return contract_.index_of(modality); }
+  const Shape& input_shape(std::size_t modality) const noexcept;
+  const Shape& embedding_shape(std::size_t modality) const noexcept;
+
+ private:
+  struct ModalityRuntime {
+    std::string where;
+    std::unique_ptr<detail::Preprocessor> preprocessor;
+    std::unique_ptr<detail::Executable> encoder;
+    Shape input;
+    Shape embedding;
+  };
+  struct HeadRuntime {
+    std::string where;
+    const HeadDescription* description = nullptr;
+    std::vector<std::size_t> modalities;  // positions in the bundle's list
+    std::unique_ptr<detail::Executable> head;
+    Shape output;  // [1, values]
+    /// By the set of present modalities, one bit each.
+    std::vector<std::pair<std::uint32_t, ExpectedQuality>> quality;
+  };
+
+  void load_graphs(const LoadOptions& options, int threads);
+  void describe_modalities();
+  void describe_heads();
+  std::unique_ptr<detail::Executable> load_graph(const GraphDescription& graph, bool verify);
+
+  detail::ContextStore::Lease lend();
+  std::unique_ptr<detail::RunContext> make_context() const;
+
+  void prepare(detail::RunContext& context, std::size_t modality, const Sample& sample);
+  void check_owner(const ResultImpl& result) const;
+  void fuse(detail::RunContext& context, ResultImpl& result);
+  void answer(detail::RunContext& context, std::size_t head, ResultImpl& result);
+
+  Bundle bundle_;
+  std::string precision_;
+  std::unique_ptr<detail::Backend> backend_;
+  detail::PresenceContract contract_;
+  std::vector<ModalityRuntime> modalities_;
+  std::vector<HeadRuntime> heads_;
+  detail::ContextStore contexts_;  // last: its bindings go before the executables they run
+};
+
+}  // namespace plait
