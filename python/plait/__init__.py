@@ -1,0 +1,32 @@
+"""Plait runs multimodal bundles: samples in, an answer out that says what it rests on.
+
+>>> model = plait.load("watch.plait")
+>>> answer = model(accelerometer=window, gyroscope=None)
+>>> answer["exercise"].label, answer.presence
+"""
+
+from plait.bundle import Bundle
+from plait.errors import BackendError, BundleError, ConfigError, Error, SampleError
+from plait.library import cmake_dir, find_onnxruntime, version
+from plait.model import Answer, Model, Quality, Result, Timings, load
+from plait.series import Series
+
+__all__ = [
+    "Answer",
+    "BackendError",
+    "Bundle",
+    "BundleError",
+    "ConfigError",
+    "Error",
+    "Model",
+    "Quality",
+    "Result",
+    "SampleError",
+    "Series",
+    "Timings",
+    "cmake_dir",
+    "find_onnxruntime",
+    "load",
+    "version",
+]
+__version__ = version()

@@ -1,0 +1,236 @@
+"""A loaded bundle, and what it answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plait import _core
+from plait.bundle import Bundle
+from plait.errors import ConfigError
+from plait.library import find_onnxruntime
+from plait.series import Series
+
+Sample: TypeAlias = NDArray[Any] | Series | Any
+"""An array [time, channels], a Series, or anything that offers DLPack on the CPU."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What the exporter measured on held-out data with these modalities and this precision."""
+
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Nanoseconds of every stage of one run. An absent modality took none."""
+
+    prepare_ns: dict[str, int]
+    encode_ns: dict[str, int]
+    fuse_ns: dict[str, int]
+    total_ns: int
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What one head says. Arrays are read-only views of the result's memory.
+
+    Attributes:
+        name: the head.
+        output: logits [classes], value [values] or embedding [dimensions]; float32. None when none
+            of the head's modalities was present: then there is no answer.
+        scores: softmax of the logits [classes]; None where the head does not classify.
+        best: index of the highest score, or None.
+        label: its label, or None.
+        expected_quality: what to expect of such an answer, where the bundle knows.
+    """
+
+    name: str
+    output: NDArray[np.float32] | None
+    scores: NDArray[np.float32] | None
+    best: int | None
+    label: str | None
+    expected_quality: Quality | None
+
+
+class Result:
+    """The answers of all heads to one set of samples, and what they rest on."""
+
+    def __init__(self, core: _core.Result, heads: tuple[str, ...]) -> None:
+        self._core = core
+        self.heads = heads
+
+    def __getitem__(self, head: str) -> Answer:
+        """The answer of a head. Raises ConfigError for a head the bundle does not have."""
+        parts = self._core.answer(head)
+        if parts is None:
+            return Answer(head, None, None, None, None, None)
+        output, scores, best, label, quality = parts
+        return Answer(head, output, scores, best, label, quality and Quality(*quality))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.heads)
+
+    @property
+    def presence(self) -> dict[str, str]:
+        """Per modality "fresh", "cached" (an embedding computed earlier) or "absent"."""
+        return self._core.presence()
+
+    @property
+    def expected_quality(self) -> Quality | None:
+        """The first head's expected quality."""
+        return self[self.heads[0]].expected_quality
+
+    @property
+    def timings(self) -> Timings:
+        """Nanoseconds of every stage."""
+        modalities, heads, total = self._core.timings_ns()
+        return Timings(
+            prepare_ns={name: prepare for name, (prepare, _) in modalities.items()},
+            encode_ns={name: encode for name, (_, encode) in modalities.items()},
+            fuse_ns=heads,
+            total_ns=total,
+        )
+
+    @property
+    def timings_ms(self) -> dict[str, float]:
+        """Milliseconds of all preparing, encoding and fusing, and in total."""
+        timings = self.timings
+        return {
+            "prepare": sum(timings.prepare_ns.values()) / 1e6,
+            "encode": sum(timings.encode_ns.values()) / 1e6,
+            "fuse": sum(timings.fuse_ns.values()) / 1e6,
+            "total": timings.total_ns / 1e6,
+        }
+
+    def __repr__(self) -> str:
+        labels = {head: self[head].label for head in self.heads}
+        return f"Result({labels}, presence={self.presence})"
+
+
+class Model:
+    """A loaded bundle. Thread-safe; the GIL is released while the core works. See load()."""
+
+    def __init__(self, core: _core.Model, bundle: Bundle, path: str) -> None:
+        self._core = core
+        self._bundle = bundle
+        self.path = path
+
+    def __call__(self, /, **samples: Sample | None) -> Result:
+        """Prepares, encodes and fuses.
+
+        Every modality of the bundle is named exactly once, with a sample or with None for absent:
+        what is not said is an error, not a guess. Encoders of absent modalities are not run.
+
+        Raises:
+            SampleError: a sample is not what the bundle declares, or a modality is not named.
+            BackendError: a graph failed.
+        """
+        return Result(self._core.run(samples), self.heads)
+
+    def prepare(self, modality: str, sample: Sample) -> NDArray[np.float32]:
+        """Raw sample -> encoder input, [1, ...]."""
+        return self._core.prepare(modality, sample)
+
+    def encode(self, modality: str, sample: Sample) -> NDArray[np.float32]:
+        """Raw sample -> embedding, [1, ...]."""
+        return self._core.encode(modality, sample)
+
+    def encode_prepared(self, modality: str, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Encoder input [1, ...] -> embedding [1, ...]."""
+        return self._core.encode_prepared(modality, prepared)
+
+    def fuse(self, /, **embeddings: NDArray[np.float32] | None) -> Result:
+        """Embeddings, each [1, ...] or None for absent -> answers. Every modality is named."""
+        return Result(self._core.fuse(embeddings), self.heads)
+
+    @property
+    def name(self) -> str:
+        """The bundle's own name for what it holds."""
+        return str(self.manifest["name"])
+
+    @property
+    def precision(self) -> str:
+        """The precision that is running: the asked-for one, or the bundle's default."""
+        return self._core.precision()
+
+    @property
+    def backend(self) -> str:
+        """What runs the graphs, for example "onnxruntime 1.32.0, cpu, 2 threads"."""
+        return self._core.backend()
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The bundle's manifest, as docs/bundle.md describes it."""
+        return self._bundle.manifest
+
+    @cached_property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities, in the bundle's order."""
+        return tuple(modality["name"] for modality in self.manifest["modalities"])
+
+    @cached_property
+    def heads(self) -> tuple[str, ...]:
+        """Names of the heads, in the bundle's order."""
+        return tuple(head["name"] for head in self.manifest["heads"])
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}, {self.precision}, {self.backend})"
+
+
+def load(
+    path: str | os.PathLike[str],
+    device: str = "auto",
+    precision: str | None = None,
+    threads: int | None = None,
+    *,
+    onnxruntime: str | os.PathLike[str] | None = None,
+    verify: bool = True,
+    spin: bool = False,
+    arena: bool = True,
+) -> Model:
+    """Loads a bundle.
+
+    Args:
+        path: the bundle's file.
+        device: "auto" or "cpu".
+        precision: "fp32", "int8", ...; None for the one the exporter chose.
+        threads: threads a graph; None for every CPU this process may use.
+        onnxruntime: libonnxruntime.so; None for the one find_onnxruntime() finds.
+        verify: check the SHA-256 of every member that is read.
+        spin: idle threads spin: lower latency, a core burnt.
+        arena: ONNX Runtime keeps freed memory for the next run.
+
+    Raises:
+        BundleError: the file is missing, not a bundle, damaged, altered or too new.
+        BackendError: ONNX Runtime is missing, too old, or refuses a graph.
+        ConfigError: an option makes no sense.
+    """
+    if threads is not None and threads < 1:
+        raise ConfigError(
+            where="threads",
+            expected="at least 1, or None for every available CPU",
+            got=str(threads),
+        )
+    # The core looks into $PLAIT_ONNXRUNTIME by itself, and lets a running library stand.
+    library = onnxruntime or (None if "PLAIT_ONNXRUNTIME" in os.environ else find_onnxruntime())
+    file = os.fspath(path)
+    core = _core.Model(
+        path=file,
+        device=device,
+        precision=precision or "",
+        threads=threads or 0,
+        onnxruntime=os.fspath(library) if library else "",
+        verify=verify,
+        spin=spin,
+        arena=arena,
+    )
+    return Model(core, Bundle(file), file)
