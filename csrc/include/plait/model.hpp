@@ -20,13 +20,13 @@ namespace plait {
 
 /// How a bundle is loaded. The defaults suit one model on one board.
 struct PLAIT_API LoadOptions {
-  std::string device = "auto";        ///< "auto" or "cpu"
-  std::string precision;              ///< "fp32", "int8", ...; empty: the one the exporter chose
-  int threads = 0;                    ///< per graph; 0: every CPU this process may use
-  bool spin = false;                  ///< idle threads spin: lower latency, a core burnt
-  bool arena = true;                  ///< ONNX Runtime keeps freed memory for the next run
-  bool verify = true;                 ///< check the SHA-256 of every member that is read
-  std::filesystem::path onnxruntime;  ///< libonnxruntime.so; empty: see docs/deploy.md
+  std::string device = "auto";          ///< "auto" or "cpu"
+  std::string precision{};              ///< "fp32", "int8", ...; empty: the one the exporter chose
+  int threads = 0;                      ///< per graph; 0: every CPU this process may use
+  bool spin = false;                    ///< idle threads spin: lower latency, a core burnt
+  bool arena = true;                    ///< ONNX Runtime keeps freed memory for the next run
+  bool verify = true;                   ///< check the SHA-256 of every member that is read
+  std::filesystem::path onnxruntime{};  ///< libonnxruntime.so; empty: see docs/deploy.md
 
   /// Throws ConfigError for values that make no sense.
   void validate() const;

@@ -1,0 +1,74 @@
+// recording.cpp: reads and writes raw float32 files.
+#include "recording.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <stdexcept>
+
+namespace {
+
+std::vector<float> read_floats(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary | std::ios::ate);
+  if (!stream) throw std::invalid_argument("cannot read " + file);
+  std::vector<float> values(static_cast<std::size_t>(stream.tellg()) / sizeof(float));
+  stream.seekg(0);
+  stream.read(reinterpret_cast<char*>(values.data()),
+              static_cast<std::streamsize>(values.size() * sizeof(float)));
+  return values;
+}
+
+}  // namespace
+
+Recording::Recording(const plait::ModalityDescription& modality, const std::string& file)
+    : name_(modality.name),
+      shape_({modality.signal.window, modality.signal.sensor_channels}),
+      floats_per_window_(static_cast<std::size_t>(shape_.elements())) {
+  if (file.empty()) return;
+  values_ = read_floats(file);
+  if (values_.empty() || values_.size() % floats_per_window_ != 0) {
+    throw std::invalid_argument(file + " does not hold whole windows of shape " + shape_.text());
+  }
+}
+
+plait::Signal Recording::window(std::size_t index) const {
+  return {.values = {values_.data() + index * floats_per_window_, plait::DType::kFloat32, shape_}};
+}
+
+std::vector<Recording> read_recordings(const Arguments& arguments,
+                                       const plait::Manifest& manifest) {
+  for (const auto& [name, file] : arguments.files) {
+    if (manifest.modality(name) == nullptr) {
+      throw std::invalid_argument("the bundle has no modality '" + name + "'");
+    }
+  }
+  std::vector<Recording> recordings;
+  for (const plait::ModalityDescription& modality : manifest.modalities) {
+    const auto file = arguments.files.find(modality.name);
+    const bool given = file != arguments.files.end();
+    if (given == arguments.absent.contains(modality.name)) {
+      throw std::invalid_argument("say either --" + modality.name + " FILE or --absent " +
+                                  modality.name);
+    }
+    recordings.emplace_back(modality, given ? file->second : "");
+  }
+  return recordings;
+}
+
+std::size_t count_windows(const std::vector<Recording>& recordings) {
+  std::size_t windows = std::numeric_limits<std::size_t>::max();
+  bool any = false;
+  for (const Recording& recording : recordings) {
+    if (!recording.present()) continue;
+    windows = std::min(windows, recording.windows());
+    any = true;
+  }
+  return any ? windows : 0;
+}
+
+void write_floats(const std::string& file, const std::vector<float>& values) {
+  std::ofstream stream(file, std::ios::binary);
+  stream.write(reinterpret_cast<const char*>(values.data()),
+               static_cast<std::streamsize>(values.size() * sizeof(float)));
+  if (!stream) throw std::runtime_error("cannot write " + file);
+}
