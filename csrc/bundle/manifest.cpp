@@ -1,0 +1,308 @@
+// manifest.cpp: reads manifest.json section by section; manifest_checks.cpp then relates them.
+#include "bundle/manifest.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "bundle/container.hpp"
+#include "bundle/json_reader.hpp"
+#include "bundle/manifest_checks.hpp"
+
+namespace plait {
+namespace {
+
+template <typename Items, typename Member>
+auto find_named(const Items& items, Member member, const std::string& name) noexcept {
+  const auto found = std::find_if(items.begin(), items.end(),
+                                  [&](const auto& item) { return item.*member == name; });
+  return found == items.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+const ModalityDescription* Manifest::modality(const std::string& name) const noexcept {
+  return find_named(modalities, &ModalityDescription::name, name);
+}
+const GraphDescription* Manifest::graph(const std::string& name) const noexcept {
+  return find_named(graphs, &GraphDescription::name, name);
+}
+const HeadDescription* Manifest::head(const std::string& name) const noexcept {
+  return find_named(heads, &HeadDescription::name, name);
+}
+const VariantDescription* Manifest::variant(const std::string& precision) const noexcept {
+  return find_named(variants, &VariantDescription::precision, precision);
+}
+
+namespace detail {
+namespace {
+
+constexpr double kMaxMilliseconds = 1e12;
+constexpr double kMaxRateHz = 1e9;
+constexpr double kDefaultRateTolerance = 0.2;
+constexpr double kDefaultGapPeriods = 3.0;
+constexpr std::size_t kMaxDescription = 65536;
+constexpr std::size_t kMaxLabel = 4096;
+constexpr std::int64_t kMaxBytes = std::int64_t{1} << 53;  // exact in every JSON reader
+constexpr std::int64_t kMaxVersion = 1'000'000;
+
+void check_version(const JsonReader& root, Manifest& manifest) {
+  const JsonReader format = root.field("format");
+  if (format.prose(kMaxDescription) != "plait-bundle") format.fail("'plait-bundle'");
+  const JsonReader version = root.field("format_version");
+  const JsonReader major = version.field("major");
+  manifest.format_major = static_cast<int>(major.integer(1, kMaxVersion));
+  manifest.format_minor = static_cast<int>(version.field("minor").integer(0, kMaxVersion));
+  if (manifest.format_major > kFormatMajor) {
+    version.fail("format " + std::to_string(kFormatMajor) + ".x, the newest this plait reads",
+                 "format " + std::to_string(manifest.format_major) + "." +
+                     std::to_string(manifest.format_minor),
+                 "Upgrade plait, or export the bundle with an older plait_export.");
+  }
+}
+
+/// Each element's text, none twice.
+std::vector<std::string> unique_texts(const JsonReader& list, std::size_t min, std::size_t max) {
+  std::vector<std::string> result;
+  std::set<std::string> seen;
+  for (const JsonReader& element : list.elements(min, max)) {
+    result.push_back(element.text());
+    if (!seen.insert(result.back()).second) {
+      element.fail("each name once", quote(result.back()) + " twice");
+    }
+  }
+  return result;
+}
+
+/// Channels in the encoder's order, looked up among the sensor's, where "-x" is x turned round.
+void parse_channels(const JsonReader& reader, SignalDescription& signal) {
+  const JsonReader sensor = reader.field("sensor");
+  const JsonReader columns = sensor.field("channels");
+  std::map<std::string, SignalChannel> by_name;
+  for (std::string& column : unique_texts(columns, 1, kMaxChannels)) {
+    SignalChannel channel{column, signal.sensor_channels++, 1.0F};
+    if (column.front() == '-') {
+      channel.name.erase(0, 1);
+      channel.sign = -1.0F;
+    }
+    if (channel.name.empty() || channel.name.front() == '-') {
+      columns.fail("channel names, with at most one '-' in front", quote(column));
+    }
+    if (!by_name.emplace(channel.name, channel).second) {
+      columns.fail("each axis once", quote(column) + " and its opposite");
+    }
+  }
+  const JsonReader channels = reader.field("channels");
+  for (const std::string& name : unique_texts(channels, 1, kMaxChannels)) {
+    const auto found = by_name.find(name);
+    if (found == by_name.end()) {
+      channels.fail("channels among those of " + columns.path(), quote(name));
+    }
+    signal.channels.push_back(found->second);
+  }
+  signal.sensor_unit = sensor.field("unit").text();
+}
+
+std::vector<float> parse_per_channel(const JsonReader& list, std::size_t channels, float least) {
+  std::vector<float> result;
+  for (const JsonReader& element : list.elements(channels, channels)) {
+    const double value = element.number(least, std::numeric_limits<float>::max());
+    result.push_back(static_cast<float>(value));
+  }
+  return result;
+}
+
+SignalDescription parse_signal(const JsonReader& reader) {
+  SignalDescription signal;
+  parse_channels(reader, signal);
+  signal.unit = reader.field("unit").text();
+  signal.rate_hz = reader.field("rate_hz").positive(kMaxRateHz);
+  const auto tolerance = reader.optional_field("rate_tolerance");
+  signal.rate_tolerance = tolerance ? tolerance->number(0.0, 1.0) : kDefaultRateTolerance;
+  signal.window = reader.field("window").integer(1, kMaxWindow);
+  const auto gap = reader.optional_field("max_gap_ms");
+  signal.max_gap_ms =
+      gap ? gap->positive(kMaxMilliseconds) : kDefaultGapPeriods * 1000.0 / signal.rate_hz;
+  signal.layout = reader.field("layout").choice<SignalLayout>(
+      {{"NCT", SignalLayout::kNCT}, {"NTC", SignalLayout::kNTC}});
+  signal.mean = parse_per_channel(reader.field("mean"), signal.channels.size(),
+                                  std::numeric_limits<float>::lowest());
+  // Dividing by less than the smallest normal number could overflow.
+  signal.std = parse_per_channel(reader.field("std"), signal.channels.size(),
+                                 std::numeric_limits<float>::min());
+  return signal;
+}
+
+ModalityDescription parse_modality(const JsonReader& reader) {
+  ModalityDescription modality;
+  modality.name = reader.field("name").identifier();
+  if (modality.name == "presence") {
+    reader.field("name").fail("another name than presence, the mask's name in graphs");
+  }
+  modality.kind = reader.field("kind").choice<const char*>({{"signal", "signal"}});
+  modality.signal = parse_signal(reader.field("signal"));
+  modality.encoder = reader.field("encoder").identifier();
+  modality.max_age_ms = reader.field("max_age_ms").positive(kMaxMilliseconds);
+  modality.when_missing = reader.field("when_missing")
+                              .choice<WhenMissing>({{"learned", WhenMissing::kLearned},
+                                                    {"mask", WhenMissing::kMask},
+                                                    {"refuse", WhenMissing::kRefuse}});
+  return modality;
+}
+
+TensorDescription parse_tensor(const JsonReader& reader) {
+  TensorDescription tensor;
+  tensor.name = reader.field("name").identifier();
+  tensor.dtype = reader.field("dtype").choice<DType>({{"float32", DType::kFloat32}});
+  const JsonReader shape = reader.field("shape");
+  std::int64_t elements = 1;
+  for (const JsonReader& dimension : shape.elements(2, kMaxRank)) {
+    if (tensor.shape.empty()) {
+      if (!dimension.is_text() || dimension.text() != "batch") dimension.fail("'batch'");
+      tensor.shape.push_back(-1);
+      continue;
+    }
+    const std::int64_t size = dimension.integer(1, kMaxElements);
+    if (size > kMaxElements / elements) {
+      shape.fail("at most " + std::to_string(kMaxElements) + " elements a sample", "more");
+    }
+    elements *= size;
+    tensor.shape.push_back(size);
+  }
+  return tensor;
+}
+
+GraphDescription parse_graph(const JsonReader& reader) {
+  GraphDescription graph;
+  graph.name = reader.field("name").identifier();
+  graph.role = reader.field("role").choice<GraphRole>(
+      {{"encoder", GraphRole::kEncoder}, {"head", GraphRole::kHead}});
+  for (const JsonReader& input : reader.field("inputs").elements(1, kMaxModalities + 1)) {
+    graph.inputs.push_back(parse_tensor(input));
+  }
+  for (const JsonReader& output : reader.field("outputs").elements(1, 1)) {
+    graph.outputs.push_back(parse_tensor(output));
+  }
+  return graph;
+}
+
+std::vector<std::string> parse_labels(const JsonReader& reader, const char* key) {
+  std::vector<std::string> result;
+  const auto list = reader.optional_field(key);
+  if (!list) return result;
+  for (const JsonReader& element : list->elements(0, kMaxRows)) {
+    result.push_back(element.text(kMaxLabel));
+  }
+  return result;
+}
+
+HeadDescription parse_head(const JsonReader& reader) {
+  HeadDescription head;
+  head.name = reader.field("name").identifier();
+  if (head.name == "prepare" || head.name == "encode") {
+    reader.field("name").fail("another name than prepare and encode, which are stages");
+  }
+  head.kind = reader.field("kind").choice<HeadKind>({{"classification", HeadKind::kClassification},
+                                                     {"regression", HeadKind::kRegression},
+                                                     {"embedding", HeadKind::kEmbedding}});
+  head.graph = reader.field("graph").identifier();
+  head.modalities = unique_texts(reader.field("modalities"), 1, kMaxModalities);
+  head.labels = parse_labels(reader, "labels");
+  head.units = parse_labels(reader, "units");
+  return head;
+}
+
+VariantDescription parse_variant(const JsonReader& reader) {
+  VariantDescription variant;
+  variant.precision = reader.field("precision").identifier();
+  variant.scheme = reader.field("scheme").text();
+  variant.form =
+      reader.field("form").choice<const char*>({{"portable", "portable"}, {"fused", "fused"}});
+  for (const auto& [graph, member] : reader.field("members").fields()) {
+    variant.members.emplace(graph, member.text(kMaxMemberName));
+  }
+  return variant;
+}
+
+QualityRow parse_quality_row(const JsonReader& reader) {
+  QualityRow row;
+  row.head = reader.field("head").identifier();
+  row.presence = reader.field("presence").texts(1, kMaxModalities);
+  row.precision = reader.field("precision").identifier();
+  row.metric = reader.field("metric").text();
+  row.value = reader.field("value").number(std::numeric_limits<double>::lowest(),
+                                           std::numeric_limits<double>::max());
+  row.samples = reader.field("samples").integer(0, kMaxBytes);
+  return row;
+}
+
+std::map<std::string, MemberDescription> parse_members(const JsonReader& reader) {
+  std::map<std::string, MemberDescription> members;
+  for (const auto& [name, value] : reader.fields()) {
+    if (!is_member_name(name) || name == kManifestName) {
+      value.fail("a relative name of printable characters", quote(name));
+    }
+    MemberDescription member;
+    const JsonReader hash = value.field("sha256");
+    member.sha256 = hash.prose(64);
+    const bool hexadecimal =
+        member.sha256.find_first_not_of("0123456789abcdef") == std::string::npos;
+    if (member.sha256.size() != 64 || !hexadecimal) {
+      hash.fail("64 lower-case hexadecimal digits");
+    }
+    member.bytes = static_cast<std::uint64_t>(value.field("bytes").integer(0, kMaxBytes));
+    members.emplace(name, std::move(member));
+  }
+  return members;
+}
+
+/// Every element of a list through parse, its key (a name, a precision) used once.
+template <typename Item>
+std::vector<Item> parse_list(const JsonReader& list, std::size_t max,
+                             Item (*parse)(const JsonReader&), std::string Item::*key) {
+  std::vector<Item> items;
+  std::set<std::string> seen;
+  for (const JsonReader& element : list.elements(1, max)) {
+    items.push_back(parse(element));
+    const std::string& name = items.back().*key;
+    if (!seen.insert(name).second) {
+      element.fail("each name once in " + list.path(), quote(name) + " twice");
+    }
+  }
+  return items;
+}
+
+}  // namespace
+
+Manifest parse_manifest(std::string_view text, const std::string& where) {
+  const nlohmann::json document = parse_json(text, where);
+  const JsonReader root(document, where, "");
+  Manifest manifest;
+  check_version(root, manifest);
+  manifest.name = root.field("name").text();
+  if (const auto description = root.optional_field("description")) {
+    manifest.description = description->prose(kMaxDescription);
+  }
+  if (const auto created = root.optional_field("created")) created->prose(kMaxDescription);
+  manifest.modalities = parse_list(root.field("modalities"), kMaxModalities, parse_modality,
+                                   &ModalityDescription::name);
+  manifest.graphs =
+      parse_list(root.field("graphs"), kMaxGraphs, parse_graph, &GraphDescription::name);
+  manifest.heads = parse_list(root.field("heads"), kMaxHeads, parse_head, &HeadDescription::name);
+  manifest.variants = parse_list(root.field("variants"), kMaxVariants, parse_variant,
+                                 &VariantDescription::precision);
+  manifest.default_precision = root.field("default_precision").identifier();
+  if (const auto quality = root.optional_field("quality")) {
+    for (const JsonReader& row : quality->elements(0, kMaxRows)) {
+      manifest.quality.push_back(parse_quality_row(row));
+    }
+  }
+  manifest.members = parse_members(root.field("members"));
+  check_references(manifest, where);
+  if (const auto golden = root.optional_field("golden")) check_golden(*golden, manifest);
+  return manifest;
+}
+
+}  // namespace detail
+}  // namespace plait

@@ -1,0 +1,292 @@
+// manifest_checks.cpp: cross references and shapes between a manifest's sections.
+#include "bundle/manifest_checks.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <tuple>
+
+#include "bundle/manifest.hpp"
+#include "plait/error.hpp"
+
+namespace plait::detail {
+namespace {
+
+/// The shape as the manifest writes it: ["batch", 3, 100].
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::string text = "[";
+  for (const std::int64_t dimension : shape) {
+    if (text.size() > 1) text += ", ";
+    text += dimension < 0 ? "\"batch\"" : std::to_string(dimension);
+  }
+  return text + "]";
+}
+
+template <typename Items, typename Member>
+std::vector<std::string_view> names_of(const Items& items, Member member) {
+  std::vector<std::string_view> names;
+  names.reserve(items.size());
+  for (const auto& item : items) names.push_back(item.*member);
+  return names;
+}
+
+constexpr std::string_view kPresenceRule = "modalities of the bundle, each once, in its order";
+
+/// The first name that breaks kPresenceRule, or nullptr.
+const std::string* misplaced(const std::vector<std::string>& names, const Manifest& manifest) {
+  auto next = manifest.modalities.begin();
+  for (const std::string& name : names) {
+    next = std::find_if(next, manifest.modalities.end(),
+                        [&](const ModalityDescription& each) { return each.name == name; });
+    if (next == manifest.modalities.end()) return &name;
+    ++next;
+  }
+  return nullptr;
+}
+
+/// The checks of one manifest, with what they need to say where they failed.
+class Checks {
+ public:
+  Checks(const Manifest& manifest, const std::string& where) : manifest_(manifest), where_(where) {}
+
+  void graphs() const {
+    for (std::size_t index = 0; index < manifest_.graphs.size(); ++index) {
+      const GraphDescription& graph = manifest_.graphs[index];
+      const std::string path = at("graphs", index);
+      if (graph.role == GraphRole::kEncoder) {
+        if (graph.inputs.size() != 1) {
+          fail(path + ".inputs", "one input 'sample'", std::to_string(graph.inputs.size()));
+        }
+        expect_name(path + ".inputs[0].name", "sample", graph.inputs[0].name);
+        expect_name(path + ".outputs[0].name", "embedding", graph.outputs[0].name);
+      } else {
+        head_inputs(graph, path + ".inputs");
+      }
+    }
+  }
+
+  void modalities() const {
+    for (std::size_t index = 0; index < manifest_.modalities.size(); ++index) {
+      const ModalityDescription& modality = manifest_.modalities[index];
+      const std::string path = at("modalities", index);
+      const GraphDescription& encoder =
+          graph_named(modality.encoder, GraphRole::kEncoder, path + ".encoder");
+      const auto channels = static_cast<std::int64_t>(modality.signal.channels.size());
+      const std::int64_t window = modality.signal.window;
+      const std::vector<std::int64_t> shape = modality.signal.layout == SignalLayout::kNCT
+                                                  ? std::vector<std::int64_t>{-1, channels, window}
+                                                  : std::vector<std::int64_t>{-1, window, channels};
+      expect_shape(path + ".encoder, graph " + quote(encoder.name) + ", input 'sample'", shape,
+                   encoder.inputs[0].shape);
+    }
+  }
+
+  void heads() const {
+    for (std::size_t index = 0; index < manifest_.heads.size(); ++index) {
+      const HeadDescription& head = manifest_.heads[index];
+      const std::string path = at("heads", index);
+      const GraphDescription& graph = graph_named(head.graph, GraphRole::kHead, path + ".graph");
+      head_embeddings(head, graph, path);
+      head_output(head, graph, path);
+    }
+  }
+
+  void variants() const {
+    for (std::size_t index = 0; index < manifest_.variants.size(); ++index) {
+      const VariantDescription& variant = manifest_.variants[index];
+      const std::string path = at("variants", index) + ".members";
+      for (const GraphDescription& graph : manifest_.graphs) {
+        if (!variant.members.contains(graph.name)) {
+          fail(path, "a member for every graph", "none for " + quote(graph.name));
+        }
+      }
+      for (const auto& [graph, member] : variant.members) {
+        const std::string here = path + "[" + quote(graph) + "]";
+        if (manifest_.graph(graph) == nullptr) fail(here, "a graph of the bundle", quote(graph));
+        if (!manifest_.members.contains(member)) fail(here, "one of members", quote(member));
+      }
+    }
+    expect_precision("default_precision", manifest_.default_precision);
+  }
+
+  void quality() const {
+    std::set<std::tuple<std::string, std::vector<std::string>, std::string, std::string>> seen;
+    for (std::size_t index = 0; index < manifest_.quality.size(); ++index) {
+      const QualityRow& row = manifest_.quality[index];
+      const std::string path = at("quality", index);
+      if (manifest_.head(row.head) == nullptr) {
+        fail(path + ".head", one_of(names_of(manifest_.heads, &HeadDescription::name)),
+             quote(row.head));
+      }
+      expect_precision(path + ".precision", row.precision);
+      if (const std::string* name = misplaced(row.presence, manifest_)) {
+        fail(path + ".presence", std::string(kPresenceRule), quote(*name));
+      }
+      if (!seen.emplace(row.head, row.presence, row.precision, row.metric).second) {
+        fail(path, "each head, presence, precision and metric once", "the same again");
+      }
+    }
+  }
+
+  void expect_precision(const std::string& path, const std::string& precision) const {
+    if (manifest_.variant(precision) == nullptr) {
+      fail(path, one_of(names_of(manifest_.variants, &VariantDescription::precision)),
+           quote(precision));
+    }
+  }
+
+  [[noreturn]] void fail(const std::string& path, std::string expected, std::string got) const {
+    throw BundleError({.where = where_ + ", " + path,
+                       .expected = std::move(expected),
+                       .got = std::move(got),
+                       .action = std::string(kExportAgain)});
+  }
+
+ private:
+  static std::string at(const char* list, std::size_t index) {
+    return std::string(list) + "[" + std::to_string(index) + "]";
+  }
+
+  void expect_name(const std::string& path, std::string_view expected,
+                   const std::string& got) const {
+    if (got != expected) fail(path, quote(expected), quote(got));
+  }
+
+  void expect_shape(const std::string& path, const std::vector<std::int64_t>& expected,
+                    const std::vector<std::int64_t>& got) const {
+    if (got != expected) fail(path, "shape " + shape_text(expected), shape_text(got));
+  }
+
+  const GraphDescription& graph_named(const std::string& name, GraphRole role,
+                                      const std::string& path) const {
+    const GraphDescription* graph = manifest_.graph(name);
+    if (graph == nullptr) {
+      fail(path, one_of(names_of(manifest_.graphs, &GraphDescription::name)), quote(name));
+    }
+    if (graph->role != role) {
+      fail(path,
+           role == GraphRole::kEncoder ? "a graph with role encoder" : "a graph with role head",
+           quote(name) + ", which has the other role");
+    }
+    return *graph;
+  }
+
+  /// One input per modality, none twice, then the mask over them.
+  void head_inputs(const GraphDescription& graph, const std::string& path) const {
+    if (graph.inputs.size() < 2) {
+      fail(path, "an input per modality, then 'presence'", std::to_string(graph.inputs.size()));
+    }
+    const std::size_t last = graph.inputs.size() - 1;
+    const std::string mask = path + "[" + std::to_string(last) + "]";
+    expect_name(mask + ".name", "presence", graph.inputs[last].name);
+    expect_shape(mask + ".shape", {-1, static_cast<std::int64_t>(last)}, graph.inputs[last].shape);
+    for (std::size_t index = 0; index < last; ++index) {
+      if (manifest_.modality(graph.inputs[index].name) == nullptr) {
+        fail(path + "[" + std::to_string(index) + "].name",
+             one_of(names_of(manifest_.modalities, &ModalityDescription::name)),
+             quote(graph.inputs[index].name));
+      }
+    }
+  }
+
+  void head_embeddings(const HeadDescription& head, const GraphDescription& graph,
+                       const std::string& path) const {
+    const std::size_t count = head.modalities.size();
+    if (graph.inputs.size() != count + 1) {
+      fail(path + ".modalities",
+           "as many as graph " + quote(graph.name) +
+               " has embeddings: " + std::to_string(graph.inputs.size() - 1),
+           std::to_string(count));
+    }
+    for (std::size_t index = 0; index < count; ++index) {
+      const TensorDescription& input = graph.inputs[index];
+      const std::string here = path + ".modalities[" + std::to_string(index) + "]";
+      expect_name(here, input.name, head.modalities[index]);
+      const GraphDescription& encoder =
+          graph_named(manifest_.modality(input.name)->encoder, GraphRole::kEncoder, here);
+      expect_shape(here + ", graph " + quote(graph.name) + ", input " + quote(input.name),
+                   encoder.outputs[0].shape, input.shape);
+    }
+  }
+
+  void head_output(const HeadDescription& head, const GraphDescription& graph,
+                   const std::string& path) const {
+    const TensorDescription& output = graph.outputs[0];
+    const std::string here = path + ", graph " + quote(graph.name) + ", output";
+    if (head.kind == HeadKind::kEmbedding) {
+      expect_name(here, "embedding", output.name);
+      if (!head.labels.empty()) fail(path + ".labels", "none for an embedding", "some");
+    } else {
+      expect_name(here, head.kind == HeadKind::kRegression ? "value" : "logits", output.name);
+      const auto labels = static_cast<std::int64_t>(head.labels.size());
+      if (labels == 0) fail(path + ".labels", "one label per logit or value", "none");
+      expect_shape(here + " (one per label)", {-1, labels}, output.shape);
+    }
+    const std::size_t units = head.kind == HeadKind::kRegression ? head.labels.size() : 0;
+    if (head.units.size() != units) {
+      fail(path + ".units", std::to_string(units) + ", one per value of a regression",
+           std::to_string(head.units.size()));
+    }
+  }
+
+  const Manifest& manifest_;
+  const std::string& where_;
+};
+
+/// Keys such as "encode:gyroscope", each with a member.
+void check_stages(const JsonReader& stages, const Manifest& manifest) {
+  for (const auto& [stage, value] : stages.fields()) {
+    const std::size_t colon = std::min(stage.find(':'), stage.size());
+    const std::string kind = stage.substr(0, colon);
+    const std::string name = colon < stage.size() ? stage.substr(colon + 1) : "";
+    const bool known = kind == "fuse"
+                           ? manifest.head(name) != nullptr
+                           : (kind == "sample" || kind == "prepare" || kind == "encode") &&
+                                 manifest.modality(name) != nullptr;
+    if (!known) {
+      value.fail("sample:, prepare: or encode: with a modality, or fuse: with a head",
+                 quote(stage));
+    }
+    const std::string member = value.text(512);
+    if (!manifest.members.contains(member)) value.fail("one of members", quote(member));
+  }
+}
+
+}  // namespace
+
+void check_references(const Manifest& manifest, const std::string& where) {
+  const Checks checks(manifest, where);
+  checks.graphs();
+  checks.modalities();
+  checks.heads();
+  checks.variants();
+  checks.quality();
+}
+
+void check_golden(const JsonReader& golden, const Manifest& manifest) {
+  std::set<std::string> names;
+  for (const JsonReader& golden_case : golden.field("cases").elements(0, kMaxRows)) {
+    const JsonReader name = golden_case.field("name");
+    if (!names.insert(name.text()).second) name.fail("each case's name once", "it twice");
+    const JsonReader presence = golden_case.field("presence");
+    const std::vector<std::string> present = presence.texts(1, kMaxModalities);
+    if (const std::string* modality = misplaced(present, manifest)) {
+      presence.fail(std::string(kPresenceRule), quote(*modality));
+    }
+    check_stages(golden_case.field("stages"), manifest);
+    if (const auto precisions = golden_case.optional_field("precisions")) {
+      for (const auto& [precision, stages] : precisions->fields()) {
+        if (manifest.variant(precision) == nullptr) {
+          stages.fail(one_of(names_of(manifest.variants, &VariantDescription::precision)),
+                      quote(precision));
+        }
+        check_stages(stages, manifest);
+      }
+    }
+  }
+  for (const auto& [stage, tolerance] : golden.field("tolerance").fields()) {
+    tolerance.number(0.0, std::numeric_limits<double>::max());
+  }
+}
+
+}  // namespace plait::detail
