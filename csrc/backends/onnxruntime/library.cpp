@@ -73,8 +73,8 @@ OrtLibrary::OrtLibrary(const fs::path& wanted) {
   const auto get_base = reinterpret_cast<GetApiBase>(library_.symbol("OrtGetApiBase"));
   if (get_base == nullptr) {
     throw BackendError({.where = where,
-                        .expected = "a library with OrtGetApiBase",
-                        .got = path_,
+                        .expected = expected_library(),
+                        .got = "a library without OrtGetApiBase, " + path_,
                         .action = action});
   }
   const OrtApiBase* base = get_base();

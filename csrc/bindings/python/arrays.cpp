@@ -28,8 +28,10 @@ std::optional<DType> dtype_of(const py::array& array) {
       if (size == 1) return DType::kUInt8;
       if (size == 2) return DType::kUInt16;
       break;
-    case 'b': return DType::kBool;
-    default: break;
+    case 'b':
+      return DType::kBool;
+    default:
+      break;
   }
   return std::nullopt;
 }
@@ -39,10 +41,11 @@ py::array array_of(const py::handle& value, const std::string& modality) {
   if (py::hasattr(value, "__dlpack__")) {
     return py::module_::import("numpy").attr("from_dlpack")(value);
   }
-  throw SampleError({.where = "modality " + modality,
-                     .expected = "a NumPy array, a plait.Series, a DLPack tensor on the CPU, or None",
-                     .got = py::cast<std::string>(py::str(py::type::of(value))),
-                     .action = "Wrap it in numpy.asarray."});
+  throw SampleError(
+      {.where = "modality " + modality,
+       .expected = "a NumPy array, a plait.Series, a DLPack tensor on the CPU, or None",
+       .got = py::cast<std::string>(py::str(py::type::of(value))),
+       .action = "Wrap it in numpy.asarray."});
 }
 
 }  // namespace

@@ -206,7 +206,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
            }),
            py::arg("path"))
       .def("name", [](const Bundle& bundle) { return bundle.name(); })
-      .def("manifest_json", [](const Bundle& bundle) { return std::string(bundle.manifest_json()); })
+      .def("manifest_json",
+           [](const Bundle& bundle) { return std::string(bundle.manifest_json()); })
       .def("read", &read, py::arg("member"), py::arg("verify"))
       .def("verify", [](const Bundle& bundle) {
         const py::gil_scoped_release release;
