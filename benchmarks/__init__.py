@@ -1,0 +1,1 @@
+"""Benchmarks: one script a question, each against a named peer."""
