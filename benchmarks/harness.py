@@ -40,7 +40,9 @@ class Spread:
     rounds: int
 
 
-def options(description: str, argv: Sequence[str] | None = None, **extra: Any) -> argparse.Namespace:
+def options(
+    description: str, argv: Sequence[str] | None = None, **extra: Any
+) -> argparse.Namespace:
     """--json FILE, --quick and --seed, plus a flag for each keyword with its default."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", type=Path, nargs="?", const=Path("-"), help="- or none: stdout")

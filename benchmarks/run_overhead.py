@@ -88,7 +88,13 @@ def python_overhead(model: plait.Model, precision: str, rounds: int, seed: int) 
 
     samples = raw_samples(model, seed)
     head = model.heads[0]
-    parts: dict[str, list[float]] = {"call": [], "core": [], "encode": [], "fuse": [], "prepare": []}
+    parts: dict[str, list[float]] = {
+        "call": [],
+        "core": [],
+        "encode": [],
+        "fuse": [],
+        "prepare": [],
+    }
     for _ in range(rounds):
         start = time.perf_counter_ns()
         result = model(**samples)

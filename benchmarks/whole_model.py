@@ -22,9 +22,7 @@ def merged(bundle: plait.Bundle, precision: str) -> onnx.ModelProto:
     for name in head["modalities"]:
         modality = next(m for m in manifest["modalities"] if m["name"] == name)
         encoder = _read(bundle, members[modality["encoder"]], name)
-        whole = compose.merge_models(
-            encoder, whole, io_map=[(f"{name}_embedding", f"head_{name}")]
-        )
+        whole = compose.merge_models(encoder, whole, io_map=[(f"{name}_embedding", f"head_{name}")])
     return whole
 
 

@@ -50,7 +50,9 @@ def main() -> int:
     suites += read_steps(reports / "steps.tsv")
     print("\n== summary")
     for suite in suites:
-        print(f"{suite.name:40} {suite.passed:6} passed {suite.failed:4} failed {suite.skipped:4} skipped")
+        print(
+            f"{suite.name:40} {suite.passed:6} passed {suite.failed:4} failed {suite.skipped:4} skipped"
+        )
     for reason, count in reasons.most_common():
         print(f"skipped here, {count} times: {reason}")
     passed = sum(suite.passed for suite in suites)

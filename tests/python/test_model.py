@@ -1,4 +1,4 @@
-"""The Python face: the same answers stage by stage, views instead of copies, errors that say what."""
+"""The Python face: equal answers stage by stage, views and no copies, errors that say what."""
 
 from __future__ import annotations
 

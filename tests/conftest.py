@@ -1,0 +1,18 @@
+"""Fixtures of all Python suites."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def watch_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smartwatch model, fold 0, hardly trained, in fp32 and int8. Never write to it."""
+    from plait_export import export_request  # takes seconds: torch
+    from plait_export.zoo import watch
+
+    path = tmp_path_factory.mktemp("watch") / "watch.plait"
+    export_request(watch.request(["--fold", "0", "--epochs", "2"]), path)
+    return path
