@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "backends/onnxruntime/backend.hpp"

@@ -1,10 +1,11 @@
-"""What Plait costs and saves: a whole run against the script one writes today, ours above the graphs'.
+"""What Plait costs and saves: whole runs against the script one writes today, and our overhead.
 
     python -m benchmarks.run_overhead [--json FILE] [--quick] [--bundle FILE] [--threads 1]
 
-The script: NumPy preprocessing and one onnxruntime session of the whole model (the bundle's own graphs
-of the same precision, merged), the same threads, softmax and label in NumPy. Absent modalities are
-zeros with presence 0 there; their encoders run all the same, since one graph holds them all.
+The script: NumPy preprocessing and one onnxruntime session of the whole model (the bundle's own
+graphs of the same precision, merged), the same threads, softmax and label in NumPy. Absent
+modalities are zeros with presence 0 there; their encoders run all the same, since one graph holds
+them all.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +78,7 @@ def whole_runs(
                 peer="NumPy + onnxruntime session",
                 peer_ms=taken["peer"].median,
                 ratio=taken["peer"].median / spread.median,
-                note=f"scores differ by {difference:.1e}; p10 {spread.p10:.4f} p90 {spread.p90:.4f}",
+                note=f"p10 {spread.p10:.4f}, p90 {spread.p90:.4f}; scores differ {difference:.0e}",
             )
         )
     return rows
@@ -84,8 +86,6 @@ def whole_runs(
 
 def python_overhead(model: plait.Model, precision: str, rounds: int, seed: int) -> dict[str, Any]:
     """Microseconds of a call from Python above its graphs, and where they go."""
-    import time
-
     samples = raw_samples(model, seed)
     head = model.heads[0]
     parts: dict[str, list[float]] = {

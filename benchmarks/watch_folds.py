@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import platform
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 
 import plait
+from benchmarks.harness import machine
 from plait_export import export_request
 from plait_export.zoo import watch
 
@@ -185,17 +185,11 @@ def describe(
     """Everything that was measured, and on what."""
     counts = Counter((row.presence, row.precision) for row in rows)
     return {
-        "question": "accuracy of the watch bundle on unseen people, run by the core",
+        "command": "benchmarks/watch_folds.py",
         "quick": options.quick,
         "seed": options.seed,
         "torch_threads": options.threads,
-        "versions": {
-            "plait": plait.version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-        "machine": {"architecture": platform.machine(), "system": platform.system()},
+        "machine": machine(),
         "folds": [asdict(fold) for fold in folds],
         "mean": [
             {

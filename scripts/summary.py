@@ -1,12 +1,12 @@
-"""summary.py: one table of what a test run did: passed, failed, skipped a suite, and why skipped."""
+"""summary.py: one table of what a test run did: passed, failed and skipped, and why skipped."""
 
 from __future__ import annotations
 
 import sys
-import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 
 @dataclass
@@ -50,9 +50,8 @@ def main() -> int:
     suites += read_steps(reports / "steps.tsv")
     print("\n== summary")
     for suite in suites:
-        print(
-            f"{suite.name:40} {suite.passed:6} passed {suite.failed:4} failed {suite.skipped:4} skipped"
-        )
+        counts = f"{suite.passed:6} passed {suite.failed:4} failed {suite.skipped:4} skipped"
+        print(f"{suite.name:40} {counts}")
     for reason, count in reasons.most_common():
         print(f"skipped here, {count} times: {reason}")
     passed = sum(suite.passed for suite in suites)

@@ -22,7 +22,7 @@ DynamicLibrary& DynamicLibrary::operator=(DynamicLibrary&& other) noexcept {
 DynamicLibrary DynamicLibrary::open(const std::string& path, std::string& error) {
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
-    const char* reason = dlerror();
+    const char* reason = dlerror();  // NOLINT(concurrency-mt-unsafe): a thread's own in glibc
     error = reason != nullptr ? reason : "unknown reason";
   }
   return DynamicLibrary(handle);

@@ -34,7 +34,9 @@ std::vector<std::string> libraries_in(const fs::path& folder) {
 
 std::vector<std::string> candidates(const fs::path& wanted) {
   if (!wanted.empty()) return {wanted.string()};
-  const char* variable = std::getenv("PLAIT_ONNXRUNTIME");
+  // Only racing with setenv is unsafe, and only an application that sets variables late has that
+  // race.
+  const char* variable = std::getenv("PLAIT_ONNXRUNTIME");  // NOLINT(concurrency-mt-unsafe)
   if (variable != nullptr && *variable != '\0') return {variable};
   // site-packages/plait/lib/libplait.so -> site-packages/onnxruntime/capi/
   const fs::path here = fs::path(path_of_this_library()).parent_path();
