@@ -101,7 +101,8 @@ class BundleImpl {
 
   std::optional<detail::MappedFile> file_;  // none when the caller owns the memory
   std::string name_;
-  std::string_view manifest_json_;
+  // A copy: the file may be overwritten in place later, and a mapping would change with it.
+  std::string manifest_json_;
   Manifest manifest_;
   mutable std::map<std::string, Member, std::less<>> members_;
 };

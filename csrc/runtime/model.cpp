@@ -14,6 +14,8 @@ Model Model::load(const std::filesystem::path& bundle, const LoadOptions& option
 
 const Manifest& Model::manifest() const noexcept { return impl_->manifest(); }
 
+std::string_view Model::manifest_json() const noexcept { return impl_->manifest_json(); }
+
 std::string_view Model::precision() const noexcept { return impl_->precision(); }
 
 std::string_view Model::backend() const noexcept { return impl_->backend(); }

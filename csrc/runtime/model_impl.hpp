@@ -21,6 +21,7 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
   ModelImpl(Bundle bundle, const LoadOptions& options);
 
   const Manifest& manifest() const noexcept { return bundle_.manifest(); }
+  std::string_view manifest_json() const noexcept { return bundle_.manifest_json(); }
   const std::string& precision() const noexcept { return precision_; }
   const std::string& backend() const noexcept { return backend_->description(); }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plait import _core
-from plait.bundle import Bundle
 from plait.errors import ConfigError
 from plait.library import find_onnxruntime
 from plait.series import Series
@@ -119,9 +119,8 @@ class Result:
 class Model:
     """A loaded bundle. Thread-safe; the GIL is released while the core works. See load()."""
 
-    def __init__(self, core: _core.Model, bundle: Bundle, path: str) -> None:
+    def __init__(self, core: _core.Model, path: str) -> None:
         self._core = core
-        self._bundle = bundle
         self.path = path
 
     def __call__(self, /, **samples: Sample | None) -> Result:
@@ -167,10 +166,11 @@ class Model:
         """What runs the graphs, for example "onnxruntime 1.32.0, cpu, 2 threads"."""
         return self._core.backend()
 
-    @property
+    @cached_property
     def manifest(self) -> dict[str, Any]:
         """The bundle's manifest, as docs/bundle.md describes it."""
-        return self._bundle.manifest
+        manifest: dict[str, Any] = json.loads(self._core.manifest_json())
+        return manifest
 
     @cached_property
     def modalities(self) -> tuple[str, ...]:
@@ -233,4 +233,4 @@ def load(
         spin=spin,
         arena=arena,
     )
-    return Model(core, Bundle(file), file)
+    return Model(core, file)

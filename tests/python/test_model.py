@@ -173,6 +173,17 @@ def test_arrays_are_read_only_views_that_outlive_model_and_result(
     assert np.array_equal(scores, before)
 
 
+def test_a_loaded_model_survives_its_file_being_overwritten_in_place(
+    tiny_bundle: Path, tmp_path: Path, generator: np.random.Generator
+) -> None:
+    path = tmp_path / "tiny.plait"
+    path.write_bytes(tiny_bundle.read_bytes())
+    loaded = plait.load(path, threads=1)
+    path.write_bytes(b"")  # as an update by cp does, before the new bytes
+    assert loaded.manifest["name"] == loaded.name == "tiny"
+    assert loaded(**raw(generator))["exercise"].label
+
+
 def test_python_threads_share_one_model(model: plait.Model, generator: np.random.Generator) -> None:
     samples = [raw(generator) for _ in range(4)]
     wanted = [outputs(model(**sample)) for sample in samples]

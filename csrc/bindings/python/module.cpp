@@ -223,6 +223,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def(py::init(&load), py::arg("path"), py::arg("device"), py::arg("precision"),
            py::arg("threads"), py::arg("onnxruntime"), py::arg("verify"), py::arg("spin"),
            py::arg("arena"))
+      .def("manifest_json", [](const Model& model) { return std::string(model.manifest_json()); })
       .def("precision", [](const Model& model) { return std::string(model.precision()); })
       .def("backend", [](const Model& model) { return std::string(model.backend()); })
       .def("run", &run, py::arg("samples"))

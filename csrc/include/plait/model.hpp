@@ -102,6 +102,8 @@ class PLAIT_API Model {
   static Model load(const std::filesystem::path& bundle, const LoadOptions& options = {});
 
   const Manifest& manifest() const noexcept;
+  /// The manifest's text, byte for byte. Valid as long as any copy of the model lives.
+  std::string_view manifest_json() const noexcept;
   /// The precision that is running: the asked-for one, or the bundle's default.
   std::string_view precision() const noexcept;
   /// "onnxruntime 1.32.0, cpu, 2 threads"
