@@ -4,14 +4,15 @@ PYTHON := .venv/bin/python
 JOBS ?= 2
 FUZZ_RUNS ?= 1000000
 export PLAIT_BUILD_JOBS := $(JOBS)
-# The core's programs find the ONNX Runtime of .venv.
-ONNXRUNTIME = $(shell $(PYTHON) -c 'import plait; print(plait.find_onnxruntime() or "")' 2>/dev/null)
+# Compilations are found again in another clone, whatever folder it lies in.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
 
 .PHONY: help setup build demo test test-cpp test-python lint format sanitize fuzz bench wheel clean
 
 help:
 	@echo "make demo      train, export, verify and report on real data: build/demo/report.html"
-	@echo "make test      every test: C++, Python, lint, sanitizers, fuzzing"
+	@echo "make test      every test: lint, C++, Python, sanitizers, a short fuzzing"
 	@echo "make bench     every benchmark, into build/bench/"
 	@echo "make lint      formatters, linters and type checkers, checking only"
 	@echo "make format    formatters, writing"
