@@ -1,0 +1,39 @@
+"""Plait's exporter: from trained PyTorch modules to one bundle, with proof.
+
+from plait_export import Classification, Deployment, Gate, Signal, accuracy, export
+
+deployment = Deployment(name="watch", modalities={...}, heads={...})
+export(deployment, "watch.plait", samples=calibration, gate=Gate(accuracy, held_out))
+"""
+
+from plait_export.describe import Classification, Deployment, Embedding, Regression, Signal
+from plait_export.errors import ExportError
+from plait_export.export import export, export_request
+from plait_export.gate import Attempt, Gate, Score
+from plait_export.lineage import Lineage
+from plait_export.metrics import Metric, accuracy, macro_f1, negative_mean_absolute_error
+from plait_export.progress import Progress
+from plait_export.report import ExportReport
+from plait_export.request import Request
+
+__all__ = [
+    "Attempt",
+    "Classification",
+    "Deployment",
+    "Embedding",
+    "ExportError",
+    "ExportReport",
+    "Gate",
+    "Lineage",
+    "Metric",
+    "Progress",
+    "Regression",
+    "Request",
+    "Score",
+    "Signal",
+    "accuracy",
+    "export",
+    "export_request",
+    "macro_f1",
+    "negative_mean_absolute_error",
+]

@@ -1,0 +1,141 @@
+"""Runs candidates through the core on held-out samples, every encoder once a sample.
+
+A head is cheap beside its encoders, so each sample is prepared once and each encoder graph embeds
+it once, however many presence sets and candidates share that graph.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import plait
+from plait_export import reference
+from plait_export.bundle import write_bundle
+from plait_export.candidate import Candidate
+from plait_export.describe import Classification, encoder_name
+from plait_export.graphs import FloatArray, relative_error
+from plait_export.manifest import describe_deployment, describe_variant, graph_members
+from plait_export.presence import PresenceSet
+from plait_export.samples import Sample
+from plait_export.trace import Traced
+
+_CACHED_EMBEDDINGS = 64
+_TORCH_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the core answered, per head and presence set it can answer in, as [samples, values].
+
+    outputs: logits, values or embeddings. scores: the same, but softmax for a classification.
+    """
+
+    outputs: dict[tuple[str, PresenceSet], FloatArray]
+    scores: dict[tuple[str, PresenceSet], FloatArray]
+
+
+class Workbench:
+    """Candidate bundles in a folder, and the samples they are tried on.
+
+    sets: presence sets, everything present first. folder: is not cleaned up here.
+    """
+
+    def __init__(
+        self, traced: Traced, samples: Sequence[Sample], sets: list[PresenceSet], folder: Path
+    ) -> None:
+        self.traced = traced
+        self.samples = samples
+        self.sets = sets
+        self._folder = folder
+        self._written = 0
+        self._prepared: dict[str, list[FloatArray]] = {}
+        self._embeddings: OrderedDict[tuple[str, str, int], list[FloatArray]] = OrderedDict()
+
+    def load(self, candidate: Candidate) -> plait.Model:
+        """The candidate as the core loads it: from a bundle file."""
+        files, table = graph_members([candidate])
+        manifest = {
+            **describe_deployment(self.traced),
+            "variants": [describe_variant(candidate, table[candidate.precision])],
+            "default_precision": candidate.precision,
+        }
+        self._written += 1
+        path = self._folder / f"candidate-{self._written}.plait"
+        write_bundle(path, manifest, files, durable=False)
+        model = plait.load(str(path))
+        path.unlink()
+        return model
+
+    def answers(self, candidate: Candidate, every: int = 1) -> Answers:
+        """Answers to every `every`-th sample, in all presence sets."""
+        model = self.load(candidate)
+        deployment = self.traced.deployment
+        embeddings = {name: self._embed(model, candidate, name, every) for name in model.modalities}
+        count = len(range(0, len(self.samples), every))
+        outputs: dict[tuple[str, PresenceSet], list[FloatArray]] = {}
+        scores: dict[tuple[str, PresenceSet], list[FloatArray]] = {}
+        for present in self.sets:
+            for index in range(count):
+                given = {
+                    name: embeddings[name][index] if name in present else None
+                    for name in model.modalities
+                }
+                result = model.fuse(**given)
+                for head, described in deployment.heads.items():
+                    answer = result[head]
+                    if answer.output is None:
+                        continue
+                    output = np.array(answer.output, dtype=np.float32).reshape(-1)
+                    outputs.setdefault((head, present), []).append(output)
+                    if isinstance(described, Classification):
+                        output = np.array(answer.scores, dtype=np.float32)
+                    scores.setdefault((head, present), []).append(output)
+        return Answers(
+            outputs={key: np.stack(rows) for key, rows in outputs.items()},
+            scores={key: np.stack(rows) for key, rows in scores.items()},
+        )
+
+    def errors_against_torch(self, answers: Answers) -> dict[tuple[str, PresenceSet], float]:
+        """Relative error of answers to all samples against NumPy preprocessing and PyTorch."""
+        deployment = self.traced.deployment
+        embeddings: dict[str, FloatArray] = {}
+        for name, signal in deployment.modalities.items():
+            prepared = reference.prepare_all(signal, [sample[name] for sample in self.samples])
+            embeddings[name] = np.concatenate(
+                [
+                    self.traced.embed(name, prepared[start : start + _TORCH_BATCH])
+                    for start in range(0, len(prepared), _TORCH_BATCH)
+                ]
+            )
+        errors = {}
+        for (head, present), outputs in answers.outputs.items():
+            expected = self.traced.answer(head, embeddings, present)
+            errors[head, present] = relative_error(outputs, expected.reshape(len(expected), -1))
+        return errors
+
+    def _embed(
+        self, model: plait.Model, candidate: Candidate, modality: str, every: int
+    ) -> list[FloatArray]:
+        graph = candidate.graphs[encoder_name(modality)]
+        key = (modality, hashlib.sha256(graph).hexdigest(), every)
+        if key in self._embeddings:
+            self._embeddings.move_to_end(key)
+            return self._embeddings[key]
+        if modality not in self._prepared:
+            self._prepared[modality] = [
+                np.array(model.prepare(modality, sample[modality])) for sample in self.samples
+            ]
+        embedded = [
+            np.array(model.encode_prepared(modality, prepared))
+            for prepared in self._prepared[modality][::every]
+        ]
+        self._embeddings[key] = embedded
+        if len(self._embeddings) > _CACHED_EMBEDDINGS:
+            self._embeddings.popitem(last=False)
+        return embedded

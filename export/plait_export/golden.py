@@ -1,0 +1,143 @@
+"""Golden data: a few real raw samples with the reference after every stage.
+
+On the device, `plait doctor` replays them and names the first stage that answers otherwise. Every
+stage is recorded from the stage before it as the replay feeds it: a precision's encoder from the
+reference's input, its head from its own embeddings.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import plait
+from plait_export import reference
+from plait_export.errors import ExportError
+from plait_export.graphs import FloatArray, relative_error
+from plait_export.presence import PresenceSet, of_head
+from plait_export.samples import Sample
+from plait_export.trace import Traced
+
+# max|a - b| / max|b|. FP16 and INT8 round, and devices round in different places.
+TOLERANCE = {"prepare": 1e-5, "fp32": 1e-4, "fp16": 1e-2, "int8": 0.05}
+
+_MOST_SETS = 16
+
+
+@dataclass(frozen=True)
+class Golden:
+    """manifest: the bundle's `golden` section. members: its files."""
+
+    manifest: dict[str, Any]
+    members: dict[str, bytes]
+
+
+def record(
+    traced: Traced,
+    models: Mapping[str, plait.Model],
+    samples: Sequence[Sample],
+    sets: list[PresenceSet],
+) -> Golden:
+    """Records two cases with everything present and one for each further presence set.
+
+    models: the core running each precision. Raises ExportError where FP32 is not the reference
+    within the tolerance.
+    """
+    presences = [sets[0], *sets[:_MOST_SETS]]
+    cases = []
+    members: dict[str, bytes] = {}
+    for index, present in enumerate(presences):
+        sample = samples[index * len(samples) // len(presences)]
+        arrays = _reference(traced, sample, present)
+        stages = _add(members, f"golden/{index}", arrays)
+        precisions = {}
+        for precision, model in models.items():
+            answered = _answered(traced, model, arrays, present)
+            precisions[precision] = _add(members, f"golden/{index}/{precision}", answered)
+            if precision == "fp32":
+                _check(model, sample, arrays, answered, f"golden case {index}")
+        cases.append(
+            {
+                "name": str(index),
+                "presence": list(present),
+                "stages": stages,
+                "precisions": precisions,
+            }
+        )
+    tolerance = {name: TOLERANCE[name] for name in ("prepare", *models)}
+    return Golden({"cases": cases, "tolerance": tolerance}, members)
+
+
+def _reference(traced: Traced, sample: Sample, present: PresenceSet) -> dict[str, NDArray[Any]]:
+    """NumPy's and PyTorch's arrays by stage, "encode:accelerometer" and the like."""
+    deployment = traced.deployment
+    arrays: dict[str, NDArray[Any]] = {}
+    embeddings: dict[str, FloatArray] = {}
+    for name, signal in deployment.modalities.items():
+        prepared = reference.prepare(signal, sample[name])
+        embeddings[name] = traced.embed(name, prepared)
+        if name in present:
+            arrays[f"sample:{name}"] = np.ascontiguousarray(sample[name])
+            arrays[f"prepare:{name}"] = prepared
+            arrays[f"encode:{name}"] = embeddings[name]
+    for head in deployment.heads:
+        if of_head(deployment, head, present):
+            arrays[f"fuse:{head}"] = traced.answer(head, embeddings, present)
+    return arrays
+
+
+def _answered(
+    traced: Traced, model: plait.Model, arrays: Mapping[str, NDArray[Any]], present: PresenceSet
+) -> dict[str, NDArray[Any]]:
+    embeddings = {
+        name: np.array(model.encode_prepared(name, arrays[f"prepare:{name}"])) for name in present
+    }
+    result = model.fuse(**{name: embeddings.get(name) for name in model.modalities})
+    answered: dict[str, NDArray[Any]] = {f"encode:{name}": e for name, e in embeddings.items()}
+    for head in traced.deployment.heads:
+        output = result[head].output
+        if output is not None:
+            answered[f"fuse:{head}"] = np.array(output).reshape(arrays[f"fuse:{head}"].shape)
+    return answered
+
+
+def _check(
+    model: plait.Model,
+    sample: Sample,
+    arrays: Mapping[str, NDArray[Any]],
+    answered: Mapping[str, NDArray[Any]],
+    where: str,
+) -> None:
+    compared = {stage: (array, TOLERANCE["fp32"]) for stage, array in answered.items()}
+    for stage in arrays:
+        kind, _, name = stage.partition(":")
+        if kind == "prepare":
+            prepared = np.array(model.prepare(name, sample[name]))
+            compared[stage] = (prepared, TOLERANCE["prepare"])
+    for stage, (array, limit) in compared.items():
+        error = relative_error(array, arrays[stage])
+        if not error <= limit:
+            raise ExportError(
+                where=f"{where}, stage {stage}",
+                expected=f"the core's FP32 answer within {limit:g} of the reference",
+                got=f"a relative error of {error:.3g}",
+                action="This machine's ONNX Runtime or Plait computes wrongly: update them, and "
+                "report it with this message.",
+            )
+
+
+def _add(
+    members: dict[str, bytes], folder: str, arrays: Mapping[str, NDArray[Any]]
+) -> dict[str, str]:
+    names = {}
+    for stage, array in arrays.items():
+        names[stage] = f"{folder}/{stage.replace(':', '.')}.npy"
+        buffer = io.BytesIO()
+        np.save(buffer, array, allow_pickle=False)
+        members[names[stage]] = buffer.getvalue()
+    return names

@@ -1,0 +1,122 @@
+"""The bundle's manifest out of what was described, traced and chosen."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plait_export.candidate import Candidate
+from plait_export.describe import (
+    Classification,
+    Deployment,
+    Regression,
+    Signal,
+    encoder_name,
+    head_name,
+)
+from plait_export.trace import Traced
+
+FORMAT = {"major": 1, "minor": 0}
+
+
+def describe_deployment(traced: Traced) -> dict[str, Any]:
+    """The sections that do not depend on precisions."""
+    deployment = traced.deployment
+    return {
+        "format": "plait-bundle",
+        "format_version": dict(FORMAT),
+        "name": deployment.name,
+        "description": deployment.description,
+        "created": _now(),
+        "modalities": [
+            {
+                "name": name,
+                "kind": "signal",
+                "encoder": encoder_name(name),
+                "max_age_ms": float(signal.max_age_ms),
+                "when_missing": signal.when_missing,
+                "signal": _describe_signal(signal),
+            }
+            for name, signal in deployment.modalities.items()
+        ],
+        "graphs": [graph.to_manifest() for graph in traced.graphs.values()],
+        "heads": [_describe_head(deployment, name) for name in deployment.heads],
+    }
+
+
+def graph_members(
+    candidates: Sequence[Candidate],
+) -> tuple[dict[str, bytes], dict[str, dict[str, str]]]:
+    """Files of all candidates, and per precision which file each graph runs from.
+
+    Precisions whose graph is the same, byte for byte, share the file of the first.
+    """
+    files: dict[str, bytes] = {}
+    table: dict[str, dict[str, str]] = {}
+    for candidate in candidates:
+        table[candidate.precision] = {}
+        for graph, onnx in candidate.graphs.items():
+            own = f"graphs/{graph}.{candidate.precision}.onnx"
+            same = next(
+                (
+                    names[graph]
+                    for names in table.values()
+                    if graph in names and files[names[graph]] == onnx
+                ),
+                own,
+            )
+            files[same] = onnx
+            table[candidate.precision][graph] = same
+    return files, table
+
+
+def describe_variant(candidate: Candidate, members: Mapping[str, str]) -> dict[str, Any]:
+    """A row of `variants`."""
+    described: dict[str, Any] = {
+        "precision": candidate.precision,
+        "scheme": candidate.scheme,
+        "form": "portable",
+        "members": dict(members),
+    }
+    if candidate.kept:
+        described["kept_fp32"] = [layer.to_json() for layer in candidate.kept]
+    return described
+
+
+def _describe_signal(signal: Signal) -> dict[str, Any]:
+    return {
+        "channels": list(signal.channel_names),
+        "unit": signal.unit,
+        "rate_hz": float(signal.rate_hz),
+        "rate_tolerance": float(signal.rate_tolerance),
+        "window": signal.window,
+        "max_gap_ms": signal.largest_gap_ms,
+        "layout": signal.layout,
+        "mean": list(signal.means),
+        "std": list(signal.stds),
+        "sensor": {"channels": list(signal.sensor_channel_names), "unit": signal.raw_unit},
+    }
+
+
+def _describe_head(deployment: Deployment, name: str) -> dict[str, Any]:
+    head = deployment.heads[name]
+    described: dict[str, Any] = {
+        "name": name,
+        "kind": head.kind,
+        "graph": head_name(name),
+        "modalities": list(deployment.head_modalities(name)),
+    }
+    if isinstance(head, (Classification, Regression)):
+        described["labels"] = list(head.labels)
+    if isinstance(head, Regression):
+        described["units"] = list(head.units)
+    return described
+
+
+def _now() -> str:
+    # Reproducible builds state their own clock.
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    seconds = int(epoch) if epoch is not None and epoch.isdigit() else None
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -1,0 +1,46 @@
+"""Loads graphs in a process of their own, for those that may take the process with them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+_LOAD = """
+import sys
+import onnxruntime
+options = onnxruntime.SessionOptions()
+options.log_severity_level = 3
+for path in sys.argv[1:]:
+    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+"""
+_SECONDS = 300
+
+
+def why_not_loadable(models: Iterable[bytes]) -> str | None:
+    """None where ONNX Runtime loads all of them, else what it did instead."""
+    with tempfile.TemporaryDirectory(prefix="plait-") as folder:
+        paths = []
+        for index, model in enumerate(models):
+            path = Path(folder) / f"{index}.onnx"
+            path.write_bytes(model)
+            paths.append(str(path))
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", _LOAD, *paths],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"ONNX Runtime did not finish loading in {_SECONDS} s"
+    if done.returncode == 0:
+        return None
+    if done.returncode < 0:
+        return f"ONNX Runtime crashed while loading it (signal {-done.returncode})"
+    lines = done.stderr.strip().splitlines()
+    return f"ONNX Runtime refuses it: {lines[-1] if lines else 'no reason given'}"

@@ -1,0 +1,270 @@
+"""From PyTorch modules to ONNX graphs, and the proof that both answer the same.
+
+Every graph has a dynamic batch and the canonical names of docs/bundle.md, so that the core binds
+its inputs and outputs without guessing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from plait_export import reference
+from plait_export.describe import Classification, Deployment, Regression, encoder_name, head_name
+from plait_export.errors import ExportError
+from plait_export.graphs import (
+    BATCH,
+    FloatArray,
+    Graph,
+    TensorDescription,
+    clean,
+    graph_shape,
+    head_feeds,
+)
+from plait_export.progress import Progress
+from plait_export.samples import Sample
+
+OPSET = 20
+# Not 1, which torch would take for a constant, and unlikely to be another dimension's size.
+_EXAMPLE_BATCH = 3
+
+
+class _Named(nn.Module):
+    """A user's module behind one signature, so that its outputs can be checked in one place."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        return cast(Tensor, self.module(*tensors))
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A deployment's graphs, and its modules, ready to answer as the reference.
+
+    graphs: encoders in the order of modalities, then heads, by graph name.
+    """
+
+    deployment: Deployment
+    graphs: dict[str, Graph]
+    modules: dict[str, nn.Module]
+
+    def encoder(self, modality: str) -> Graph:
+        return self.graphs[encoder_name(modality)]
+
+    def head(self, head: str) -> Graph:
+        return self.graphs[head_name(head)]
+
+    def embed(self, modality: str, prepared: FloatArray) -> FloatArray:
+        """PyTorch's embeddings [samples, ...] of prepared input [samples, ...]."""
+        return run_module(self.modules[encoder_name(modality)], [prepared])
+
+    def answer(
+        self, head: str, embeddings: dict[str, FloatArray], present: Sequence[str]
+    ) -> FloatArray:
+        """PyTorch's output [samples, ...] of a head with just these modalities present."""
+        names = self.deployment.head_modalities(head)
+        feeds = head_feeds(names, embeddings, present)
+        return run_module(self.modules[head_name(head)], list(feeds.values()))
+
+
+def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress) -> Traced:
+    """Exports every encoder and head with real samples as example input. Raises ExportError."""
+    graphs: dict[str, Graph] = {}
+    modules: dict[str, nn.Module] = {}
+    embeddings: dict[str, FloatArray] = {}
+    total = len(deployment.modalities) + len(deployment.heads)
+    examples = [samples[i % len(samples)] for i in range(_EXAMPLE_BATCH)]
+    for name, signal in deployment.modalities.items():
+        progress("trace", len(graphs), total)
+        where = f"deployment {deployment.name!r}, modality {name}, encoder"
+        prepared = reference.prepare_all(signal, [sample[name] for sample in examples])
+        module = _frozen(signal.encoder, where)
+        graph = _export(
+            module,
+            {"sample": prepared},
+            name=encoder_name(name),
+            role="encoder",
+            output="embedding",
+            where=where,
+        )
+        graphs[graph.name], modules[graph.name] = graph, module
+        embeddings[name] = run_module(module, [prepared])
+    for name, head in deployment.heads.items():
+        progress("trace", len(graphs), total)
+        where = f"deployment {deployment.name!r}, head {name}"
+        names = deployment.head_modalities(name)
+        module = _frozen(head.module, where)
+        feeds = head_feeds(names, embeddings, names)
+        if isinstance(head, (Classification, Regression)):
+            _check_width(module, feeds, len(head.labels), where)
+        graph = _export(
+            module, feeds, name=head_name(name), role="head", output=head.output, where=where
+        )
+        graphs[graph.name], modules[graph.name] = graph, module
+    progress("trace", total, total)
+    return Traced(deployment, graphs, modules)
+
+
+def run_module(module: nn.Module, inputs: Sequence[FloatArray]) -> FloatArray:
+    """A module's answer to NumPy arrays, as a contiguous float32 array."""
+    with torch.inference_mode():
+        output = module(*(torch.from_numpy(np.ascontiguousarray(array)) for array in inputs))
+    return np.ascontiguousarray(output.numpy(), dtype=np.float32)
+
+
+def _frozen(module: nn.Module, where: str) -> nn.Module:
+    """A copy on the CPU, in float32 and evaluation mode: the user's own stays as it is."""
+    try:
+        return _Named(copy.deepcopy(module)).to("cpu", torch.float32).eval()
+    except Exception as error:
+        raise ExportError(
+            where=where,
+            expected="a module that can be copied",
+            got=f"{type(error).__name__}: {error}",
+            action="Pass a plain trained module: no hooks, no tensors that still carry gradients.",
+        ) from error
+
+
+def _export(
+    module: nn.Module,
+    feeds: dict[str, FloatArray],
+    *,
+    name: str,
+    role: Literal["encoder", "head"],
+    output: str,
+    where: str,
+) -> Graph:
+    _check_output(module, feeds, where)
+    example = tuple(torch.from_numpy(array) for array in feeds.values())
+    batch = torch.export.Dim(BATCH, min=1)
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                module,
+                example,
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=list(feeds),
+                output_names=[output],
+                dynamic_shapes=(tuple({0: batch} for _ in example),),
+                external_data=False,
+                verbose=False,
+            )
+    except Exception as error:
+        raise ExportError(
+            where=where,
+            expected="a module that torch.onnx.export can export with a dynamic batch",
+            got=_first_lines(error),
+            action="Keep Python control flow on tensor values, and sizes of one batch, out of "
+            "forward; the full error is the cause of this one.",
+        ) from error
+    if program is None:
+        raise ExportError(
+            where=where,
+            expected="an ONNX program",
+            got="none from torch.onnx.export",
+            action="Try torch.onnx.export on the module by itself.",
+        )
+    model = clean(program.model_proto, name)
+    inputs = tuple(TensorDescription(i.name, _shape(i, where)) for i in model.graph.input)
+    outputs = [TensorDescription(o.name, _shape(o, where)) for o in model.graph.output]
+    if [tensor.name for tensor in inputs] != list(feeds) or len(outputs) != 1:
+        raise ExportError(
+            where=where,
+            expected=f"a graph with inputs {', '.join(feeds)} and output {output}",
+            got=f"inputs {', '.join(tensor.name for tensor in inputs)} and {len(outputs)} outputs",
+            action="A forward has to take each of its inputs once and return one tensor.",
+        )
+    return Graph(name, role, inputs, outputs[0], model.SerializeToString(deterministic=True))
+
+
+def _check_output(module: nn.Module, feeds: dict[str, FloatArray], where: str) -> Tensor:
+    """Runs the module once as PyTorch, so that its own mistakes are not blamed on the export."""
+    shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in feeds.items())
+    try:
+        with torch.inference_mode():
+            output: Any = module(*(torch.from_numpy(array) for array in feeds.values()))
+    except Exception as error:
+        raise ExportError(
+            where=where,
+            expected=f"a module whose forward takes {shapes}",
+            got=_first_lines(error),
+            action="Compare channels, window and layout, or the order of a head's modalities, "
+            "with what the module was trained with.",
+        ) from error
+    batch = len(next(iter(feeds.values())))
+    if not isinstance(output, Tensor) or output.dtype != torch.float32:
+        got = str(output.dtype) if isinstance(output, Tensor) else type(output).__name__
+        expected = "one float32 tensor from forward"
+    elif output.dim() < 2 or output.shape[0] != batch:
+        got, expected = f"shape {list(output.shape)}", f"an output of shape [{batch}, ...]"
+    elif not bool(torch.isfinite(output).all()):
+        got, expected = "NaN or infinite values", "finite output on real samples"
+    else:
+        return output
+    raise ExportError(
+        where=where,
+        expected=expected,
+        got=got,
+        action="An encoder returns [batch, ...], a head [batch, values].",
+    )
+
+
+def _check_width(module: nn.Module, feeds: dict[str, FloatArray], labels: int, where: str) -> None:
+    output = _check_output(module, feeds, where)
+    if tuple(output.shape[1:]) != (labels,):
+        raise ExportError(
+            where=where,
+            expected=f"an output of shape [batch, {labels}], one for each label",
+            got=f"shape {['batch', *output.shape[1:]]}",
+            action="Give as many labels as the module has outputs.",
+        )
+
+
+def _shape(value: onnx.ValueInfoProto, where: str) -> tuple[int, ...]:
+    dims = graph_shape(value)
+    rest = [dim for dim in dims[1:] if isinstance(dim, int)]
+    if not dims or dims[0] != BATCH or len(rest) != len(dims) - 1:
+        raise ExportError(
+            where=where,
+            expected=f"{value.name} of shape [{BATCH}, fixed sizes]",
+            got=f"shape {dims}",
+            action="Keep the batch first and free (x.shape[0], not len(x)); no other size may "
+            "depend on the data.",
+        )
+    return tuple(rest)
+
+
+def _first_lines(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(lines)[:400]}"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the exporter's chatter off the terminal; what matters comes as an exception."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

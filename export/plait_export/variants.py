@@ -1,0 +1,162 @@
+"""Makes every smaller variant that was asked for, and lets the gate judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from plait import BackendError
+from plait_export import reference
+from plait_export.candidate import Candidate
+from plait_export.evaluate import Workbench
+from plait_export.gate import Attempt
+from plait_export.graphs import FloatArray, head_feeds
+from plait_export.judge import Judge, worst_drop
+from plait_export.presence import head_sets
+from plait_export.progress import Progress
+from plait_export.quantize import SCHEMES, Quantizable, Scheme, make_quantizable, why_not_loadable
+from plait_export.request import Request
+from plait_export.samples import Sample
+from plait_export.search import quantized, repair
+
+_MOST_CALIBRATION_SAMPLES = 512
+# How many failing schemes are repaired, the least damaged first, where another passed already.
+_REPAIRS_BESIDE_A_PASS = 1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """candidate: what passed, or None. attempt: what is reported of it."""
+
+    candidate: Candidate | None
+    attempt: Attempt
+
+
+def make_variants(
+    request: Request,
+    samples: Sequence[Sample],
+    workbench: Workbench,
+    judge: Judge | None,
+    progress: Progress,
+) -> list[Trial]:
+    """All trials of the precisions beside FP32, in the order of the schemes."""
+    wanted = [name for name in dict.fromkeys(request.precisions) if name != "fp32"]
+    if judge is None:
+        note = "there is no gate to judge it by"
+        return [Trial(None, Attempt(p, "none", "refused", note=note)) for p in wanted]
+    graphs = _make_quantizable(workbench, samples) if wanted else {}
+    trials: list[Trial] = []
+    for precision in wanted:
+        own = [scheme for scheme in SCHEMES if scheme.precision == precision]
+        trials += _try_precision(own, graphs, workbench, judge, progress)
+    return trials
+
+
+def _make_quantizable(workbench: Workbench, samples: Sequence[Sample]) -> dict[str, Quantizable]:
+    """Graphs with the ranges of real samples; heads see real embeddings in all presence sets."""
+    traced = workbench.traced
+    deployment = traced.deployment
+    chosen = samples[:: max(1, len(samples) // _MOST_CALIBRATION_SAMPLES)]
+    graphs: dict[str, Quantizable] = {}
+    embeddings: dict[str, FloatArray] = {}
+    for name, signal in deployment.modalities.items():
+        prepared = reference.prepare_all(signal, [sample[name] for sample in chosen])
+        graph = traced.encoder(name)
+        graphs[graph.name] = make_quantizable(graph, [{"sample": prepared}])
+        embeddings[name] = traced.embed(name, prepared)
+    for head in deployment.heads:
+        names = deployment.head_modalities(head)
+        feeds: list[Mapping[str, FloatArray]] = [
+            head_feeds(names, embeddings, present)
+            for present in head_sets(deployment, head, workbench.sets)
+        ]
+        graph = traced.head(head)
+        graphs[graph.name] = make_quantizable(graph, feeds)
+    return graphs
+
+
+def _try_precision(
+    schemes: Sequence[Scheme],
+    graphs: Mapping[str, Quantizable],
+    workbench: Workbench,
+    judge: Judge,
+    progress: Progress,
+) -> list[Trial]:
+    """Trials of the schemes of one precision."""
+    precision = schemes[0].precision
+    trials: list[Trial] = []
+    failed: list[tuple[float, int, Scheme]] = []
+    seen: set[tuple[bytes, ...]] = {tuple(graph.graph.onnx for graph in graphs.values())}
+    for done, scheme in enumerate(schemes):
+        progress(f"gate {precision}", done, len(schemes))
+        candidate = quantized(scheme, graphs)
+        key = tuple(candidate.graphs.values())
+        if key in seen:
+            continue
+        seen.add(key)
+        attempt = Attempt(scheme.precision, scheme.name, "failed", layers=_layers(scheme, graphs))
+        reason = why_not_loadable(candidate.graphs.values()) if scheme.fragile else None
+        try:
+            attempt.scores = judge.judge(candidate) if reason is None else []
+        except BackendError as error:
+            reason = str(error)
+        if reason is not None:
+            attempt.outcome, attempt.note = "refused", reason
+            trials.append(Trial(None, attempt))
+            continue
+        if all(score.passed for score in attempt.scores):
+            attempt.outcome = "passed"
+            trials.append(Trial(candidate, attempt))
+        else:
+            failed.append((worst_drop(attempt.scores), len(trials), scheme))
+            attempt.note = _why(attempt)
+            trials.append(Trial(None, attempt))
+    progress(f"gate {precision}", len(schemes), len(schemes))
+    if not trials:
+        note = "there is nothing in these graphs to store in fewer bits"
+        return [Trial(None, Attempt(precision, "none", "refused", note=note))]
+    passed = any(trial.candidate is not None for trial in trials)
+    for tried, (_, _, scheme) in enumerate(sorted(failed)):
+        if passed and tried >= _REPAIRS_BESIDE_A_PASS:
+            break
+        trial = _repaired(scheme, graphs, workbench, judge, progress)
+        trials.append(trial)
+        passed = passed or trial.candidate is not None
+    return trials
+
+
+def _repaired(
+    scheme: Scheme,
+    graphs: Mapping[str, Quantizable],
+    workbench: Workbench,
+    judge: Judge,
+    progress: Progress,
+) -> Trial:
+    result = repair(scheme, graphs, workbench, judge, progress)
+    attempt = Attempt(
+        precision=scheme.precision,
+        scheme=scheme.name,
+        outcome="repaired" if result.candidate is not None else "refused",
+        scores=result.scores,
+        kept=result.kept,
+        layers=_layers(scheme, graphs),
+    )
+    if result.candidate is None:
+        attempt.note = (
+            f"{_why(attempt)}, with {len(result.kept)} of {attempt.layers} layers left in float"
+            if result.scores
+            else "no layer can be left in float without leaving all"
+        )
+    return Trial(result.candidate, attempt)
+
+
+def _layers(scheme: Scheme, graphs: Mapping[str, Quantizable]) -> int:
+    return sum(len(scheme.layers(graph)) for graph in graphs.values())
+
+
+def _why(attempt: Attempt) -> str:
+    worst = max((s for s in attempt.scores if not s.passed), key=lambda score: score.drop)
+    return (
+        f"{worst.metric} of head {worst.head} with {', '.join(worst.presence)} drops by "
+        f"{worst.drop:.4g} to {worst.value:.4g}"
+    )

@@ -1,0 +1,1 @@
+"""Reference models on real data: short, complete scripts made to be copied."""
