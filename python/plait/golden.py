@@ -1,0 +1,88 @@
+"""The golden data of a bundle: real raw samples with the reference answer after every stage."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plait import Bundle
+
+# What holds where a bundle's manifest states no bound of its own (docs/bundle.md, golden).
+_USUAL_TOLERANCE = {"prepare": 1e-5, "fp32": 1e-4}
+_USUAL_TOLERANCE_OF_OTHERS = 0.05
+
+
+@dataclass(frozen=True)
+class GoldenCase:
+    """One set of raw samples and where its reference values lie.
+
+    stages: stage ("prepare:accelerometer") -> member, PyTorch's answer in float32.
+    precisions: precision -> stage -> member, what the bundle itself answered when it was made.
+    """
+
+    name: str
+    presence: tuple[str, ...]
+    stages: Mapping[str, str]
+    precisions: Mapping[str, Mapping[str, str]]
+
+
+def golden_cases(manifest: Mapping[str, Any]) -> tuple[GoldenCase, ...]:
+    """The golden cases that a manifest lists, in its order; none where it lists none."""
+    return tuple(
+        GoldenCase(
+            name=case["name"],
+            presence=tuple(case["presence"]),
+            stages=dict(case.get("stages", {})),
+            precisions={name: dict(of) for name, of in case.get("precisions", {}).items()},
+        )
+        for case in manifest.get("golden", {}).get("cases", [])
+    )
+
+
+def golden_tolerance(manifest: Mapping[str, Any], key: str) -> float:
+    """The bound of max|a - b| / max|b| for "prepare" or for a precision."""
+    usual = _USUAL_TOLERANCE.get(key, _USUAL_TOLERANCE_OF_OTHERS)
+    return float(manifest.get("golden", {}).get("tolerance", {}).get(key, usual))
+
+
+def read_array(bundle: Bundle, member: str) -> NDArray[Any]:
+    """A member that is a .npy file, as an array of its own.
+
+    Raises BundleError where the bundle has no such member or it was altered, ValueError where it
+    is no .npy file.
+    """
+    data = io.BytesIO(bundle.read(member))
+    array: NDArray[Any] = np.load(data, allow_pickle=False)
+    return array
+
+
+def golden_samples(
+    bundle: Bundle, presence: Sequence[str], cases: Sequence[GoldenCase] | None = None
+) -> list[dict[str, NDArray[Any]]]:
+    """Sets of raw samples holding exactly the modalities of `presence`.
+
+    Every case that has all of them gives one set; where none has, the modalities are taken from
+    different cases. Empty where some modality has no golden sample at all.
+    """
+    if cases is None:
+        cases = golden_cases(bundle.manifest)
+    whole = [case for case in cases if all(f"sample:{name}" in case.stages for name in presence)]
+    if whole:
+        return [
+            {name: read_array(bundle, case.stages[f"sample:{name}"]) for name in presence}
+            for case in whole
+        ]
+    mixed: dict[str, NDArray[Any]] = {}
+    for name in presence:
+        member = next(
+            (c.stages[f"sample:{name}"] for c in cases if f"sample:{name}" in c.stages), None
+        )
+        if member is None:
+            return []
+        mixed[name] = read_array(bundle, member)
+    return [mixed]
