@@ -213,7 +213,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--folds", default="0,1,2,3,4", help="which of the five, such as 0,2")
     parser.add_argument("--epochs", type=int, help="instead of the model's own number")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2, help="PyTorch's, while training")
+    parser.add_argument("--threads", type=int, default=1, help="PyTorch's, while training")
     options = parser.parse_args(arguments)
     options.folds = [int(fold) for fold in options.folds.split(",")]
     if options.quick:

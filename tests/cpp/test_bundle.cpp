@@ -60,7 +60,7 @@ class BundleFile : public ::testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::filesystem::path write(const std::string& name, const Bytes& bytes) const {
-    const std::filesystem::path path = folder_ / name;
+    std::filesystem::path path = folder_ / name;
     std::ofstream file(path, std::ios::binary);
     file.write(reinterpret_cast<const char*>(bytes.data()),
                static_cast<std::streamsize>(bytes.size()));
@@ -174,6 +174,7 @@ TEST(Bundle, is_verified_from_several_threads_at_once) {
   const Bundle bundle = Bundle::from_memory(bytes, "test.plait");
   std::vector<std::thread> threads;
   std::vector<std::string> refusals(4, "not run");
+  threads.reserve(refusals.size());
   for (std::string& refusal : refusals) {
     threads.emplace_back([&] { refusal = refusal_of([copy = bundle] { copy.verify(); }); });
   }

@@ -171,7 +171,7 @@ TEST(Manifest, refuses_documents_too_deep_or_too_large) {
   };
   EXPECT_EQ(refusal_of(nested(63, '[', ']')).expected, "");
   EXPECT_EQ(refusal_of(nested(64, '[', ']')).expected, "at most 64 levels of nesting");
-  EXPECT_EQ(refusal_of(std::string(10'000'000, '[')).expected, "at most 64 levels of nesting");
+  EXPECT_EQ(refusal_of(std::string(99'999, '[')).expected, "at most 64 levels of nesting");
   std::string many = "[0";
   for (int count = 0; count < 1'000'000; ++count) many += ",0";
   EXPECT_EQ(refusal_of(many + "]").expected, "at most 1000000 values");

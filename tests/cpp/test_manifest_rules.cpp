@@ -81,7 +81,8 @@ TEST(ManifestRules, refuses_every_missing_required_field) {
                                 path.find("/int8") != std::string::npos;
     for (const auto& [key, child] : value.items()) {
       if (path.empty() && (key == "lineage" || key == "gate" || key == "members")) continue;
-      const std::string pointer = path + "/" + key;
+      std::string pointer = path;
+      pointer.append("/").append(key);
       const bool is_optional = std::find(optional.begin(), optional.end(), key) != optional.end();
       if (value.is_object() && !keys_are_names && !is_optional) {
         ++removed;

@@ -23,3 +23,19 @@ def generator() -> np.random.Generator:
     seed = secrets.randbits(32)
     print(f"seed {seed}")
     return np.random.default_rng(seed)
+
+
+@pytest.fixture
+def recordings(tmp_path: Path, generator: np.random.Generator) -> dict[str, Path]:
+    """About 8 s of every modality; the accelerometer as CSV, the others as NPY."""
+    from tests.cases.tiny_bundle import raw_recording
+
+    paths = {}
+    for name, seconds_rows in (("accelerometer", 400), ("gyroscope", 320), ("ecg", 1000)):
+        paths[name] = tmp_path / f"{name}.npy"
+        np.save(paths[name], raw_recording(generator, name, seconds_rows))
+    values = np.load(paths["accelerometer"])
+    paths["accelerometer"] = tmp_path / "accelerometer.csv"
+    # 9 digits give every float32 back exactly.
+    np.savetxt(paths["accelerometer"], values, "%.9g", delimiter=",", header="y,x,z", comments="")
+    return paths

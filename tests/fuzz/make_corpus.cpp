@@ -1,0 +1,87 @@
+// make_corpus.cpp: writes the seeds of the fuzz targets: make_corpus FOLDER.
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <string_view>
+
+#include "bundle_writer.hpp"
+
+namespace {
+
+using plait::testing::Bytes;
+using plait::testing::MemberList;
+
+void write(const std::filesystem::path& path, const void* data, std::size_t bytes) {
+  std::ofstream file(path, std::ios::binary);
+  file.write(static_cast<const char*>(data), static_cast<std::streamsize>(bytes));
+  if (!file) throw std::runtime_error("cannot write " + path.string());
+}
+
+void write_bundle(const std::filesystem::path& path, const Bytes& bytes) {
+  write(path, bytes.data(), bytes.size());
+}
+
+/// The example in as few bytes as it takes: the fuzzer's inputs are no longer than its seeds.
+Bytes light_bundle() {
+  MemberList members = plait::testing::example_members();
+  for (auto& [name, contents] : members) contents.resize(1);
+  nlohmann::json manifest = plait::testing::example_manifest();
+  manifest["members"] = plait::testing::hashes_of(members);
+  return plait::testing::write_bundle(manifest.dump(), members);
+}
+
+/// The example without what can be left out: the smallest bundle of one modality and one head.
+Bytes smallest_bundle() {
+  nlohmann::json manifest = plait::testing::example_manifest();
+  for (const char* key : {"description", "created", "lineage", "gate", "quality", "golden"}) {
+    manifest.erase(key);
+  }
+  const MemberList members = {{"e", "encoder"}, {"h", ""}};
+  for (const char* key : {"modalities", "heads", "variants"}) {
+    manifest[key] = nlohmann::json::array({manifest[key][0]});
+  }
+  manifest["graphs"] = nlohmann::json::array({manifest["graphs"][0], manifest["graphs"][2]});
+  manifest["graphs"][1]["inputs"].erase(1);
+  manifest["graphs"][1]["inputs"][1]["shape"][1] = 1;
+  manifest["heads"][0]["modalities"] = {"wrist"};
+  manifest["variants"][0]["members"] = {{"wrist_encoder", "e"}, {"exercise_head", "h"}};
+  manifest["default_precision"] = "fp32";
+  manifest["members"] = plait::testing::hashes_of(members);
+  return plait::testing::write_bundle(manifest.dump(), members);
+}
+
+void make_corpus(const std::filesystem::path& folder) {
+  const std::filesystem::path bundles = folder / "bundle";
+  const std::filesystem::path manifests = folder / "manifest";
+  std::filesystem::create_directories(bundles);
+  std::filesystem::create_directories(manifests);
+  const MemberList members = plait::testing::example_members();
+  write_bundle(bundles / "example", light_bundle());
+  write_bundle(bundles / "smallest", smallest_bundle());
+  write_bundle(bundles / "deflated", plait::testing::write_archive(members, {.deflate = true}));
+  write_bundle(bundles / "unaligned", plait::testing::write_archive(members, {.align = false}));
+  write_bundle(bundles / "comments",
+               plait::testing::write_archive({{"manifest.json", "{}"}},
+                                             {.archive_comment = "a", .member_comment = "b"}));
+  const std::string manifest = plait::testing::example_manifest().dump();
+  write(manifests / "example", manifest.data(), manifest.size());
+  write(manifests / "empty", "{}", 2);
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count != 2) {
+    std::cerr << "usage: make_corpus FOLDER\n";
+    return 2;
+  }
+  try {
+    make_corpus(arguments[1]);
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << "\n";
+    return 1;
+  }
+  return 0;
+}
