@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from plait import ConfigError
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+# A graph is called after it, and the core takes identifiers of at most 64 characters.
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,55}")
 
 
 def is_number(value: object) -> bool:
@@ -29,7 +30,7 @@ def check_name(where: str, what: str, name: object, reserved: frozenset[str]) ->
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigError(
             where=where,
-            expected=f"a {what} name of lower-case letters, digits and '_'",
+            expected=f"a {what} name of at most 56 lower-case letters, digits and '_'",
             got=repr(name),
             action="Names become names of graph inputs and files.",
         )
@@ -62,6 +63,17 @@ def check_module(where: str, what: str, module: object) -> None:
             expected=f"{what} as a torch.nn.Module",
             got=type(module).__name__,
             action="Pass the trained module itself.",
+        )
+
+
+def check_count(where: str, what: str, value: object, most: int, action: str) -> None:
+    """A whole number from 1 to `most`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise ConfigError(
+            where=where,
+            expected=f"{what}, a whole number from 1 to {most}",
+            got=repr(value),
+            action=action,
         )
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from plait import ConfigError
 from plait_export.checks import (
     check_choice,
+    check_count,
     check_module,
     check_name,
     check_positive,
@@ -35,6 +36,12 @@ Layout = Literal["NCT", "NTC"]
 _BUNDLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RESERVED_MODALITIES = frozenset({"presence"})
 _RESERVED_HEADS = frozenset({"prepare", "encode"})
+
+# What the core takes. With ten modalities there are 1023 presence sets to judge and to record.
+MOST_MODALITIES = 10
+MOST_HEADS = 64
+MOST_CHANNELS = 4096
+MOST_WINDOW = 10_000_000
 
 # Units that mean the same physical quantity: each name with what one of it is in the first's unit.
 QUANTITIES: tuple[Mapping[str, float], ...] = (
@@ -141,13 +148,8 @@ class Signal:
                 got=repr(self.rate_tolerance),
                 action="0.2 accepts a rate that is up to 20 % off.",
             )
-        if isinstance(self.window, bool) or not isinstance(self.window, int) or self.window < 1:
-            raise ConfigError(
-                where=where,
-                expected="window as a whole number of samples, at least 1",
-                got=repr(self.window),
-                action="State how many samples the encoder sees, not seconds.",
-            )
+        action = "State how many samples the encoder sees, not seconds."
+        check_count(where, "window", self.window, MOST_WINDOW, action)
         check_choice(where, "when_missing", self.when_missing, ("learned", "mask", "refuse"))
         check_choice(where, "layout", self.layout, ("NCT", "NTC"))
         _check_units(where, self)
@@ -226,7 +228,10 @@ class Deployment:
                 got=repr(self.name),
                 action="It becomes the bundle's name, for instance 'watch'.",
             )
-        for what, named in (("modality", self.modalities), ("head", self.heads)):
+        for what, named, most in (
+            ("modality", self.modalities, MOST_MODALITIES),
+            ("head", self.heads, MOST_HEADS),
+        ):
             if not isinstance(named, Mapping) or not named:
                 raise ConfigError(
                     where=where,
@@ -234,6 +239,13 @@ class Deployment:
                     got=repr(named),
                     action="A deployment senses something and answers something.",
                 )
+            check_count(
+                where,
+                f"how many {what} names there are",
+                len(named),
+                most,
+                "Every set of modalities that may be there is judged: join what is one sensor.",
+            )
         for name, signal in self.modalities.items():
             check_name(where, "modality", name, _RESERVED_MODALITIES)
             check_type(where, f"modality {name}", signal, (Signal,))
@@ -277,13 +289,8 @@ def _per_channel(values: Sequence[float] | None, default: float, count: int) -> 
 
 def _check_channels(where: str, signal: Signal) -> None:
     if isinstance(signal.channels, int):
-        if isinstance(signal.channels, bool) or signal.channels < 1:
-            raise ConfigError(
-                where=where,
-                expected="at least one channel",
-                got=repr(signal.channels),
-                action="State the channels the encoder was trained with.",
-            )
+        action = "State the channels the encoder was trained with."
+        check_count(where, "channels", signal.channels, MOST_CHANNELS, action)
     else:
         check_words(where, "channels", signal.channels)
         negative = [name for name in signal.channels if name.startswith("-")]

@@ -160,7 +160,7 @@ def _check_value(value: object, where: str) -> None:
                 raise _not_json(key, f"{where}, a key")
             _check_value(inner, f"{where}, {key}")
         return
-    if isinstance(value, Sequence):
+    if isinstance(value, (list, tuple)):
         for index, inner in enumerate(value):
             _check_value(inner, f"{where}, {index}")
         return

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from plait import ConfigError
 from plait_export.describe import Deployment
 
 PresenceSet = tuple[str, ...]
-
-MOST_SETS = 1024
 
 
 def presence_sets(deployment: Deployment) -> list[PresenceSet]:
     """All sets a device can meet, largest first; names in the deployment's order.
 
     A set holds every modality that must not be missing (`when_missing="refuse"`). A head of which
-    it holds no modality gives no answer. Raises ConfigError where there are more than MOST_SETS,
-    since each is judged and recorded.
+    it holds no modality gives no answer.
     """
     names = tuple(deployment.modalities)
     needed = {n for n, signal in deployment.modalities.items() if signal.when_missing == "refuse"}
     optional = [name for name in names if name not in needed]
-    if 2 ** len(optional) > MOST_SETS:
-        raise ConfigError(
-            where=f"deployment {deployment.name!r}",
-            expected=f"at most {MOST_SETS} presence sets",
-            got=f"{len(optional)} modalities that may each be missing, 2^{len(optional)} sets",
-            action='Say when_missing="refuse" of those the answer cannot do without.',
-        )
     sets = []
     for absent_count in range(len(optional) + 1):
         for absent in combinations(reversed(optional), absent_count):

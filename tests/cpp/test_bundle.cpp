@@ -104,6 +104,12 @@ TEST_F(BundleFile, refuses_what_cannot_be_read) {
   EXPECT_NE(open("/dev/zero").find("no regular file"), std::string::npos);
 }
 
+TEST_F(BundleFile, refuses_four_gibibytes_or_more) {
+  const std::filesystem::path path = write("large.plait", example_bundle());
+  std::filesystem::resize_file(path, 0xffff'ffff);  // a hole, which takes no room on the disk
+  EXPECT_NE(refusal_of([&] { Bundle::open(path); }).find("below 4 GiB"), std::string::npos);
+}
+
 TEST_F(BundleFile, refuses_a_pipe_without_waiting_for_its_writer) {
   const std::filesystem::path path = folder_ / "pipe.plait";
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);

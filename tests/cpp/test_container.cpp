@@ -86,6 +86,23 @@ TEST(Container, takes_comments_and_dates_that_carry_no_bytes_of_members) {
   EXPECT_EQ(refusal_of(write_archive(kMembers, {.member_comment = "a comment"})), "");
 }
 
+TEST(Container, refuses_the_zip64_form) {
+  Bytes archive = write_archive(kMembers);
+  const ArchivePositions at = testing::positions_of(archive);
+  Bytes record(56 + 20);
+  patch(record, 0, 0x06064b50, 4);
+  patch(record, 4, 44, 8);
+  patch(record, 24, kMembers.size(), 8);
+  patch(record, 32, kMembers.size(), 8);
+  patch(record, 40, at.end_record - at.directory_entries[0], 8);
+  patch(record, 48, at.directory_entries[0], 8);
+  patch(record, 56, 0x07064b50, 4);
+  patch(record, 64, at.end_record, 8);
+  patch(record, 72, 1, 4);
+  archive.insert(archive.end() - 22, record.begin(), record.end());
+  expect_refused(archive, "the directory between the last member and the end");
+}
+
 TEST(Container, refuses_what_is_no_archive) {
   expect_refused({}, "expected a ZIP archive that ends where the file ends, got 0 bytes");
   expect_refused(Bytes(21), "got 21 bytes");

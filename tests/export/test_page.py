@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -23,10 +24,13 @@ def test_the_pages_script_and_commands_run(tmp_path: Path) -> None:
     (tmp_path / "wrist.py").write_text(script)
     lines = [line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
     assert [line.split()[1] for line in lines] == ["export", "inspect", "doctor"]
+    # What these tests import is what the commands run, installed or not.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
     for line in lines:
         done = subprocess.run(
             [sys.executable, "-m", "plait.cli", *shlex.split(line)[1:]],
             cwd=tmp_path,
+            env=environment,
             capture_output=True,
             text=True,
             check=False,

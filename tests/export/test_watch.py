@@ -19,7 +19,7 @@ from plait_export import export_request
 from plait_export.zoo import watch, watch_data, watch_net, watch_train
 from plait_export.zoo.watch_data import EXERCISES, WINDOW, Recording
 
-WHOLE = watch_train.Normalisation(mean=(0.0,) * 6, std=(1.0,) * 6)
+AS_IT_IS = watch_train.Normalisation(mean=(0.0,) * 6, std=(1.0,) * 6)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -143,7 +143,7 @@ def test_augmentation_turns_and_mirrors_both_sensors_as_one_body(
     first, last = generator.normal(size=(2, 3))
     halves = np.repeat([first, last], WINDOW // 2 + 1, axis=0)
     axial = np.tile(np.cross(first, last), (len(halves), 1))
-    crops = watch_train.Crops([one_recording(halves, axial)], WHOLE)
+    crops = watch_train.Crops([one_recording(halves, axial)], AS_IT_IS)
     accelerometer, gyroscope, exercise = crops.draw(64)
     begin, end = accelerometer[:, :, 0].numpy(), accelerometer[:, :, -1].numpy()
     np.testing.assert_allclose(gyroscope[:, :, 5].numpy(), np.cross(begin, end), atol=1e-4)
@@ -161,7 +161,7 @@ def test_a_faster_pace_is_a_faster_turn(
     ramp, rate = np.zeros((length, 3)), np.zeros((length, 3))
     ramp[:, 1] = np.arange(length) / length
     rate[:, 0] = 2.0
-    crops = watch_train.Crops([one_recording(ramp, rate)], WHOLE)
+    crops = watch_train.Crops([one_recording(ramp, rate)], AS_IT_IS)
     accelerometer, gyroscope, _ = crops.draw(32)
     slope = (accelerometer[:, 1, 100] - accelerometer[:, 1, 0]).numpy() * length / 100
     np.testing.assert_allclose(gyroscope[:, 0, 0].numpy(), 2.0 * slope, rtol=1e-3)
@@ -174,7 +174,7 @@ def test_crops_stay_inside_recordings_shorter_than_a_slow_window(
     """Beside a recording that is as short as a window, a neighbour's rows are never read."""
     short = one_recording(np.zeros((WINDOW, 3)), np.zeros((WINDOW, 3)))
     alarm = one_recording(np.full((WINDOW, 3), 1e6), np.full((WINDOW, 3), 1e6))
-    crops = watch_train.Crops([short, replace(alarm, exercise=5)], WHOLE)
+    crops = watch_train.Crops([short, replace(alarm, exercise=5)], AS_IT_IS)
     accelerometer, gyroscope, exercise = crops.draw(256)
     quiet = exercise == 4
     assert 0 < int(quiet.sum()) < 256

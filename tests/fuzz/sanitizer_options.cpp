@@ -4,7 +4,8 @@
 // a third less time an execution. To study a finding, run it again with
 // ASAN_OPTIONS=malloc_context_size=30.
 
-extern "C" const char* __asan_default_options();
+// The runtime looks for this very name.
+extern "C" const char* __asan_default_options();  // NOLINT(bugprone-reserved-identifier)
 
 extern "C" const char* __asan_default_options() {
   return "malloc_context_size=3:quarantine_size_mb=16";
