@@ -15,7 +15,6 @@ import torch
 
 import plait
 from benchmarks import watch_folds
-from plait_export import export_request
 from plait_export.zoo import watch, watch_data, watch_net, watch_train
 from plait_export.zoo.watch_data import EXERCISES, WINDOW, Recording
 
@@ -43,14 +42,6 @@ def generator() -> np.random.Generator:
     print(f"seed {seed}")
     torch.manual_seed(seed)
     return np.random.default_rng(seed)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Fold 0, hardly trained. Never write to it."""
-    path = tmp_path_factory.mktemp("watch") / "watch.plait"
-    export_request(watch.request(["--epochs", "2", "--seed", "3"]), path)
-    return path
 
 
 def one_recording(accelerometer: np.ndarray, gyroscope: np.ndarray) -> Recording:
@@ -230,8 +221,8 @@ def test_calibration_sees_training_people_only(recordings: tuple[Recording, ...]
     assert not set(chosen) & unseen
 
 
-def test_the_bundle_says_whom_it_was_measured_on(bundle: Path) -> None:
-    manifest = plait.Bundle(str(bundle)).manifest
+def test_the_bundle_says_whom_it_was_measured_on(watch_bundle: Path) -> None:
+    manifest = plait.Bundle(str(watch_bundle)).manifest
     lineage = manifest["lineage"]
     assert lineage["split"]["test_subjects"] == [1, 6]
     assert lineage["split"]["training_subjects"] == [2, 3, 4, 5, 7, 8, 9, 10]
@@ -245,11 +236,11 @@ def test_the_bundle_says_whom_it_was_measured_on(bundle: Path) -> None:
     assert units == ["g", "rad/s"]
 
 
-def test_the_bundle_answers_as_the_network_does(bundle: Path) -> None:
+def test_the_bundle_answers_as_the_network_does(watch_bundle: Path) -> None:
     people = watch.split(0)
     network = watch.train(people, epochs=2, seed=3)
     scale = watch_train.normalisation(people.training)
-    model = plait.load(str(bundle), precision="fp32", threads=1)
+    model = plait.load(str(watch_bundle), precision="fp32", threads=1)
     test = watch.windows(people.test, stride=601)
     for index in range(len(test)):
         sample = test.sample(index)
@@ -267,13 +258,13 @@ def test_the_bundle_answers_as_the_network_does(bundle: Path) -> None:
             )
 
 
-def test_what_the_folds_script_measures_is_what_the_bundle_promises(bundle: Path) -> None:
+def test_what_the_folds_script_measures_is_what_the_bundle_promises(watch_bundle: Path) -> None:
     """Two pieces of code measure the same bundle: the exporter's gate and the benchmark."""
     promised = {
         (tuple(row["presence"]), row["precision"]): row["value"]
-        for row in plait.Bundle(str(bundle)).manifest["quality"]
+        for row in plait.Bundle(str(watch_bundle)).manifest["quality"]
     }
-    rows = watch_folds.measure(str(bundle), fold=0)
+    rows = watch_folds.measure(str(watch_bundle), fold=0)
     assert {(row.presence, row.precision): row.accuracy for row in rows} == pytest.approx(promised)
     assert {row.windows for row in rows} == {len(watch.windows(watch.split(0).test))}
 

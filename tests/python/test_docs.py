@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -64,7 +65,8 @@ def test_cpp_snippets_compile_and_run(folder: Path, page: str) -> None:
         command = ["g++", "-std=c++20", "main.cpp", "-o", "main", f"-I{package / 'include'}"]
         command += [f"-L{library}", "-lplait", f"-Wl,-rpath,{library}"]
         subprocess.run(command, check=True)
-        subprocess.run(["./main"], check=True, capture_output=True)
+        environment = {**os.environ, "PLAIT_ONNXRUNTIME": str(plait.find_onnxruntime())}
+        subprocess.run(["./main"], check=True, capture_output=True, env=environment)
 
 
 def plait_commands() -> list[str]:
