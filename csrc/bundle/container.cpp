@@ -21,7 +21,6 @@ namespace {
 constexpr std::uint64_t kLocalHeaderBytes = 30;
 constexpr std::uint64_t kDirectoryHeaderBytes = 46;
 constexpr std::uint64_t kEndBytes = 22;
-constexpr std::uint64_t kEnd64Bytes = 56 + 20;
 constexpr std::string_view kEndSignature = "PK\x05\x06";
 constexpr uLong kUtf8NameFlag = 1U << 11;
 
@@ -232,6 +231,12 @@ bool is_member_name(std::string_view name) noexcept {
 
 Container read_container(std::span<const std::byte> archive, const std::string& where) {
   const Refusal refuse(where);
+  if (archive.size() > kMaxArchiveBytes) {
+    throw BundleError({.where = where,
+                       .expected = "an archive below 4 GiB",
+                       .got = std::to_string(archive.size()) + " bytes",
+                       .action = "Quantize the model, or split it over several bundles."});
+  }
   // minizip would take an end record anywhere in the last 64 KiB; only the last bytes are right.
   if (archive.size() < kEndBytes || std::memcmp(archive.data() + archive.size() - kEndBytes,
                                                 kEndSignature.data(), kEndSignature.size()) != 0) {
@@ -271,8 +276,7 @@ Container read_container(std::span<const std::byte> archive, const std::string& 
     }
   }
   const std::uint64_t directory_end = end + directory_bytes;
-  if (directory_begin != end || (directory_end + kEndBytes != archive.size() &&
-                                 directory_end + kEnd64Bytes + kEndBytes != archive.size())) {
+  if (directory_begin != end || directory_end + kEndBytes != archive.size()) {
     refuse.archive("the directory between the last member and the end", "other bytes there");
   }
   return container;

@@ -18,6 +18,9 @@ namespace plait::detail {
 
 inline constexpr std::string_view kManifestName = "manifest.json";
 inline constexpr std::uint64_t kMemberAlignment = 64;
+/// Longer archives need the ZIP64 form, whose sizes and offsets Debian's minizip 1.1 does not read:
+/// it looks for 2^64 - 1 where the format has 2^32 - 1.
+inline constexpr std::uint64_t kMaxArchiveBytes = 0xffff'fffe;
 inline constexpr std::uint64_t kMaxManifestBytes = 16ULL << 20;
 inline constexpr std::uint64_t kMaxMembers = 16384;
 inline constexpr std::size_t kMaxMemberName = 512;
