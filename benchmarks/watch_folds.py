@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 import plait
 from benchmarks.harness import machine
 from plait_export import export_request
 from plait_export.zoo import watch
+from plait_export.zoo.watch_train import THREADS
 
 TARGETS = {
     ("accelerometer", "gyroscope"): 0.90,
@@ -65,7 +65,6 @@ class Fold:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the folds and writes what was asked for; returns the exit code."""
     options = parse(arguments)
-    torch.set_num_threads(options.threads)
     folds = [run_fold(fold, options) for fold in options.folds]
     rows = [row for fold in folds for row in fold.rows]
     table = markdown(rows)
@@ -188,7 +187,7 @@ def describe(
         "command": "benchmarks/watch_folds.py",
         "quick": options.quick,
         "seed": options.seed,
-        "torch_threads": options.threads,
+        "torch_threads": THREADS,
         "machine": machine(),
         "folds": [asdict(fold) for fold in folds],
         "mean": [
@@ -213,7 +212,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--folds", default="0,1,2,3,4", help="which of the five, such as 0,2")
     parser.add_argument("--epochs", type=int, help="instead of the model's own number")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1, help="PyTorch's, while training")
     options = parser.parse_args(arguments)
     options.folds = [int(fold) for fold in options.folds.split(",")]
     if options.quick:

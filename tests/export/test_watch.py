@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import secrets
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,15 +18,6 @@ from plait_export.zoo import watch, watch_data, watch_net, watch_train
 from plait_export.zoo.watch_data import EXERCISES, WINDOW, Recording
 
 AS_IT_IS = watch_train.Normalisation(mean=(0.0,) * 6, std=(1.0,) * 6)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny batches on a busy machine: threads would spend their time waiting for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +219,7 @@ def test_the_bundle_says_whom_it_was_measured_on(watch_bundle: Path) -> None:
     assert lineage["training"] == {
         "epochs": 2,
         "seed": 3,
-        "torch_threads": torch.get_num_threads(),
+        "torch_threads": watch_train.THREADS,
     }
     assert lineage["data"]["sha256"] == watch_data.DATA_SHA256
     units = [modality["signal"]["unit"] for modality in manifest["modalities"]]
@@ -271,7 +261,7 @@ def test_what_the_folds_script_measures_is_what_the_bundle_promises(watch_bundle
 
 def test_the_folds_script_writes_its_numbers_and_its_table(tmp_path: Path) -> None:
     numbers, table = tmp_path / "folds.json", tmp_path / "folds.md"
-    arguments = ["--quick", "--epochs", "1", "--folds", "4,0", "--threads", "1"]
+    arguments = ["--quick", "--epochs", "1", "--folds", "4,0"]
     assert watch_folds.main([*arguments, "--json", str(numbers), "--markdown", str(table)]) == 0
     report = json.loads(numbers.read_text())
     assert [fold["fold"] for fold in report["folds"]] == [4]

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from plait_export import (
@@ -39,7 +38,7 @@ from plait_export.zoo.watch_data import (
     windows,
 )
 from plait_export.zoo.watch_net import WatchNet
-from plait_export.zoo.watch_train import EPOCHS, normalisation, train
+from plait_export.zoo.watch_train import EPOCHS, THREADS, normalisation, train
 
 __all__ = [
     "Recording",
@@ -144,7 +143,7 @@ def lineage(people: Split, epochs: int, seed: int) -> Lineage:
         },
         script="plait_export/zoo/watch.py",
         packages=("seglearn",),
-        training={"epochs": epochs, "seed": seed, "torch_threads": torch.get_num_threads()},
+        training={"epochs": epochs, "seed": seed, "torch_threads": THREADS},
     )
 
 

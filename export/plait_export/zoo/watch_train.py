@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +26,8 @@ LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.02
 LABEL_SMOOTHING = 0.05
 AVERAGED_OVER_STEPS = 100
+THREADS = 1
+"""Batches are small: more threads mostly wait for one another, and would change the weights."""
 
 PRESENCE_SETS = ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0))
 
@@ -58,7 +61,7 @@ def train(
     """Trains on the split's training people and returns the network, ready for inference.
 
     The number of epochs is fixed beforehand: the people it is measured on have no say in when to
-    stop. The same seed and thread count give the same weights. Raises ConfigError for epochs < 1.
+    stop. The same seed gives the same weights. Raises ConfigError for epochs < 1.
     """
     if epochs < 1:
         raise ConfigError(
@@ -67,9 +70,19 @@ def train(
             got=str(epochs),
             action="Ask for more.",
         )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _threads(THREADS):
         torch.manual_seed(seed)
         return _train(split, epochs, progress)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _train(split: Split, epochs: int, progress: Progress | None) -> WatchNet:
