@@ -16,18 +16,23 @@ import pytest
 
 
 def spawn(*arguments: object, **options: Any) -> subprocess.Popen[str]:
-    """`plait ARGUMENTS` in a process of its own."""
+    """`plait ARGUMENTS` in a process of its own, which takes interrupts."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     environment.update(options.pop("variables", {}))
     command = [sys.executable, "-m", "plait.cli", *map(str, arguments)]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        **options,
-    )
+    # Shells start background jobs with SIGINT ignored, and children would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            **options,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_missing_onnxruntime_is_a_backend_error(
