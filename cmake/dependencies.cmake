@@ -11,6 +11,10 @@ endfunction()
 find_path(PLAIT_JSON_INCLUDE nlohmann/json.hpp)
 plait_require(PLAIT_JSON_INCLUDE "the JSON headers nlohmann/json.hpp" "On Debian and Ubuntu: apt install nlohmann-json3-dev")
 
+# Headers only: Debian has no static libhwy, and choosing the target at run time takes a few lines.
+find_path(PLAIT_HIGHWAY_INCLUDE hwy/highway.h)
+plait_require(PLAIT_HIGHWAY_INCLUDE "the Highway headers hwy/highway.h" "On Debian and Ubuntu: apt install libhwy-dev")
+
 find_path(PLAIT_MINIZIP_INCLUDE minizip/unzip.h)
 find_library(PLAIT_MINIZIP_LIBRARY NAMES libminizip.a)
 plait_require(PLAIT_MINIZIP_INCLUDE "minizip's headers" "On Debian and Ubuntu: apt install libminizip-dev")

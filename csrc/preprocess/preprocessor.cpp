@@ -4,6 +4,7 @@
 #include <array>
 
 #include "plait/error.hpp"
+#include "preprocess/frame.hpp"
 #include "preprocess/signal.hpp"
 
 namespace plait::detail {
@@ -15,6 +16,7 @@ struct Kind {
 };
 
 constexpr std::array kKinds = {
+    Kind{"frame", &make_frame_preprocessor},
     Kind{"signal", &make_signal_preprocessor},
 };
 

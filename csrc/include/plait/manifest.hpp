@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "plait/export.hpp"
+#include "plait/sample.hpp"
 #include "plait/tensor.hpp"
 
 namespace plait {
@@ -53,6 +54,68 @@ struct SignalDescription {
   std::vector<float> std;   ///< per channel, in `unit`, > 0
 };
 
+/// What the channels of a frame's encoder are.
+enum class FrameChannels : std::uint8_t {
+  kRGB,
+  kBGR,
+  kGray,  ///< one channel of luma
+  kDepth  ///< one channel of 16-bit values
+};
+
+/// The standard by which luma and chroma become red, green and blue.
+enum class YuvMatrix : std::uint8_t { kBt601, kBt709, kBt2020 };
+
+/// Limited: luma 16 to 235, chroma 16 to 240. Full: 0 to 255.
+enum class YuvRange : std::uint8_t { kLimited, kFull };
+
+/// How a frame meets the encoder's height and width.
+enum class FrameFit : std::uint8_t {
+  kStretch,   ///< both sides to height and width, whatever the aspect
+  kShortest,  ///< the shorter side to height (== width), the longer to int(long * height / short)
+  kLetterbox  ///< the largest size of the same aspect inside height x width, centred, padded
+};
+
+enum class FrameFilter : std::uint8_t { kNearest, kBox, kBilinear, kBicubic, kLanczos };
+
+/// How a filter's sums are computed.
+enum class FrameArithmetic : std::uint8_t {
+  kExact,  ///< Pillow's: 8 bit after each pass, horizontal first; equal to it bit for bit
+  kFast    ///< unrounded until the end; within one level of the filter in float64
+};
+
+/// Where the centre crop begins when an odd number of pixels is left over.
+enum class CropRounding : std::uint8_t {
+  kDown,     ///< as transformers
+  kHalfEven  ///< as torchvision
+};
+
+/// The encoder input's axis order for frames.
+enum class FrameLayout : std::uint8_t { kNCHW, kNHWC };
+
+/// How a raw frame becomes an encoder's input:
+/// input[c][y][x] = (pixel(c, y, x) * scale - mean(c)) / std(c), pixel in levels (0 to 255, of
+/// depth 0 to 65535) after colour conversion, resizing, centre crop and padding.
+struct FrameDescription {
+  PixelFormat sensor_format = PixelFormat::kRGB8;  ///< of raw samples that state none
+  YuvMatrix matrix = YuvMatrix::kBt709;            ///< of formats with luma and chroma
+  YuvRange range = YuvRange::kLimited;             ///< chroma is upsampled by its nearest sample
+  FrameChannels channels = FrameChannels::kRGB;
+  FrameFit fit = FrameFit::kStretch;
+  std::int64_t height = 0;  ///< after resizing; of kShortest: the shorter side, equal to width
+  std::int64_t width = 0;
+  std::int64_t crop_height = 0;  ///< of the centre crop after resizing; 0: none
+  std::int64_t crop_width = 0;
+  CropRounding crop_rounding = CropRounding::kDown;
+  float pad = 0.0F;  ///< level of kLetterbox's border, the same in every channel
+  FrameFilter filter = FrameFilter::kBilinear;
+  bool antialias = true;  ///< the filter widens by the reduction; false only with kFast
+  FrameArithmetic arithmetic = FrameArithmetic::kFast;
+  float scale = 1.0F / 255.0F;  ///< from levels to the unit of mean and std
+  std::vector<float> mean;      ///< per channel
+  std::vector<float> std;       ///< per channel, > 0
+  FrameLayout layout = FrameLayout::kNCHW;
+};
+
 struct TensorDescription {
   std::string name;
   DType dtype = DType::kFloat32;
@@ -70,9 +133,10 @@ struct GraphDescription {
 
 struct ModalityDescription {
   std::string name;
-  std::string kind;  ///< "signal"
-  SignalDescription signal;
-  std::string encoder;  ///< name of a graph
+  std::string kind;          ///< "signal" or "frame"
+  SignalDescription signal;  ///< of kind "signal"
+  FrameDescription frame;    ///< of kind "frame"
+  std::string encoder;       ///< name of a graph
   double max_age_ms = 0.0;
   WhenMissing when_missing = WhenMissing::kMask;
 };

@@ -1,6 +1,8 @@
 // plait/sample.hpp: raw samples as sensors give them. They view memory; they never own it.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -23,8 +25,56 @@ struct Signal {
   std::string_view unit{};                        ///< empty: the unit the bundle declares
 };
 
-/// One raw sample of any kind. Further kinds (frame, sound, text, points) are added here.
-using Sample = std::variant<Signal>;
+/// How a camera lays out its pixels. Byte orders are those in memory: kBGR8 is blue first.
+enum class PixelFormat : std::uint8_t {
+  kNV12,   ///< planes: luma; chroma U V U V ... of half width and half height
+  kNV21,   ///< as kNV12, chroma V U V U ...
+  kI420,   ///< planes: luma; U; V, chroma of half width and half height
+  kYUYV,   ///< one plane: Y U Y V ..., chroma of half width
+  kUYVY,   ///< one plane: U Y V Y ..., chroma of half width
+  kRGB8,   ///< three bytes a pixel
+  kBGR8,   ///< three bytes a pixel
+  kRGBA8,  ///< four bytes a pixel; alpha is ignored
+  kBGRA8,  ///< four bytes a pixel; alpha is ignored
+  kGray8,  ///< one byte a pixel
+  kGray16  ///< two bytes a pixel in the machine's byte order; of a depth camera: millimetres
+};
+
+/// "nv12", "bgr8", "gray16", ...: the names the manifest and Python use.
+PLAIT_API std::string_view name_of(PixelFormat format) noexcept;
+/// The reverse of name_of; throws ConfigError for a name that is none.
+PLAIT_API PixelFormat pixel_format_named(std::string_view name);
+
+/// One plane of a frame: its first row, the bytes from one row to the next, and how many bytes of
+/// memory there are, which is checked against what the frame's size needs.
+struct Plane {
+  const std::byte* data = nullptr;
+  std::int64_t stride = 0;  ///< bytes; at least a row's
+  std::size_t bytes = 0;    ///< from data to the end of the memory
+};
+
+/// A part of a frame in pixels; (0, 0) is the top left corner.
+struct Rectangle {
+  std::int64_t x = 0;
+  std::int64_t y = 0;
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+};
+
+/// A camera frame as the driver gives it: planes and strides, no copy.
+///
+/// Subsampled formats need even sizes and an even region. Planes the format does not have are left
+/// empty. A region is treated as if the frame had been cropped to it first.
+struct Frame {
+  PixelFormat format = PixelFormat::kRGB8;
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+  std::array<Plane, 3> planes{};
+  Rectangle region{};  ///< of width and height 0: the whole frame
+};
+
+/// One raw sample of any kind. Further kinds (sound, text, points) are added here.
+using Sample = std::variant<Signal, Frame>;
 
 /// What the caller says of one modality: a sample, or (nullptr) that it is absent.
 struct NamedSample {
