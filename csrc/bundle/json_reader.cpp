@@ -135,6 +135,18 @@ std::vector<std::string> JsonReader::texts(std::size_t min, std::size_t max) con
   return result;
 }
 
+std::vector<std::string> JsonReader::unique_texts(std::size_t min, std::size_t max) const {
+  std::vector<std::string> result;
+  std::set<std::string> seen;
+  for (const JsonReader& element : elements(min, max)) {
+    result.push_back(element.text());
+    if (!seen.insert(result.back()).second) {
+      element.fail("each name once", quote(result.back()) + " twice");
+    }
+  }
+  return result;
+}
+
 bool JsonReader::is_text() const noexcept { return value_->is_string(); }
 
 std::string JsonReader::prose(std::size_t max) const {
@@ -163,6 +175,11 @@ std::string JsonReader::identifier() const {
     fail("a name such as left_wrist: a lower-case letter, then letters, digits, underscores");
   }
   return name;
+}
+
+bool JsonReader::boolean() const {
+  if (!value_->is_boolean()) fail("true or false");
+  return value_->get<bool>();
 }
 
 std::int64_t JsonReader::integer(std::int64_t min, std::int64_t max) const {

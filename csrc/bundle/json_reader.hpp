@@ -40,6 +40,8 @@ class JsonReader {
 
   /// The same, where each is text.
   std::vector<std::string> texts(std::size_t min, std::size_t max) const;
+  /// The same, none twice.
+  std::vector<std::string> unique_texts(std::size_t min, std::size_t max) const;
 
   bool is_text() const noexcept;
   /// Text of 1 to max bytes without control characters.
@@ -48,6 +50,8 @@ class JsonReader {
   std::string prose(std::size_t max) const;
   /// A name: [a-z][a-z0-9_]*, at most 64 characters.
   std::string identifier() const;
+  /// true or false.
+  bool boolean() const;
   /// A whole number, written as one, in [min, max].
   std::int64_t integer(std::int64_t min, std::int64_t max) const;
   /// A finite number in [min, max].

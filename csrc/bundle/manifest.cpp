@@ -9,6 +9,7 @@
 #include "bundle/container.hpp"
 #include "bundle/json_reader.hpp"
 #include "bundle/manifest_checks.hpp"
+#include "bundle/manifest_kinds.hpp"
 
 namespace plait {
 namespace {
@@ -38,10 +39,6 @@ const VariantDescription* Manifest::variant(const std::string& precision) const 
 namespace detail {
 namespace {
 
-constexpr double kMaxMilliseconds = 1e12;
-constexpr double kMaxRateHz = 1e9;
-constexpr double kDefaultRateTolerance = 0.2;
-constexpr double kDefaultGapPeriods = 3.0;
 constexpr std::size_t kMaxDescription = 65536;
 constexpr std::size_t kMaxLabel = 4096;
 constexpr std::int64_t kMaxBytes = std::int64_t{1} << 53;  // exact in every JSON reader
@@ -62,86 +59,19 @@ void check_version(const JsonReader& root, Manifest& manifest) {
   }
 }
 
-/// Each element's text, none twice.
-std::vector<std::string> unique_texts(const JsonReader& list, std::size_t min, std::size_t max) {
-  std::vector<std::string> result;
-  std::set<std::string> seen;
-  for (const JsonReader& element : list.elements(min, max)) {
-    result.push_back(element.text());
-    if (!seen.insert(result.back()).second) {
-      element.fail("each name once", quote(result.back()) + " twice");
-    }
-  }
-  return result;
-}
-
-/// Channels in the encoder's order, looked up among the sensor's, where "-x" is x turned round.
-void parse_channels(const JsonReader& reader, SignalDescription& signal) {
-  const JsonReader sensor = reader.field("sensor");
-  const JsonReader columns = sensor.field("channels");
-  std::map<std::string, SignalChannel> by_name;
-  for (std::string& column : unique_texts(columns, 1, kMaxChannels)) {
-    SignalChannel channel{column, signal.sensor_channels++, 1.0F};
-    if (column.front() == '-') {
-      channel.name.erase(0, 1);
-      channel.sign = -1.0F;
-    }
-    if (channel.name.empty() || channel.name.front() == '-') {
-      columns.fail("channel names, with at most one '-' in front", quote(column));
-    }
-    if (!by_name.emplace(channel.name, channel).second) {
-      columns.fail("each axis once", quote(column) + " and its opposite");
-    }
-  }
-  const JsonReader channels = reader.field("channels");
-  for (const std::string& name : unique_texts(channels, 1, kMaxChannels)) {
-    const auto found = by_name.find(name);
-    if (found == by_name.end()) {
-      channels.fail("channels among those of " + columns.path(), quote(name));
-    }
-    signal.channels.push_back(found->second);
-  }
-  signal.sensor_unit = sensor.field("unit").text();
-}
-
-std::vector<float> parse_per_channel(const JsonReader& list, std::size_t channels, float least) {
-  std::vector<float> result;
-  for (const JsonReader& element : list.elements(channels, channels)) {
-    const double value = element.number(least, std::numeric_limits<float>::max());
-    result.push_back(static_cast<float>(value));
-  }
-  return result;
-}
-
-SignalDescription parse_signal(const JsonReader& reader) {
-  SignalDescription signal;
-  parse_channels(reader, signal);
-  signal.unit = reader.field("unit").text();
-  signal.rate_hz = reader.field("rate_hz").positive(kMaxRateHz);
-  const auto tolerance = reader.optional_field("rate_tolerance");
-  signal.rate_tolerance = tolerance ? tolerance->number(0.0, 1.0) : kDefaultRateTolerance;
-  signal.window = reader.field("window").integer(1, kMaxWindow);
-  const auto gap = reader.optional_field("max_gap_ms");
-  signal.max_gap_ms =
-      gap ? gap->positive(kMaxMilliseconds) : kDefaultGapPeriods * 1000.0 / signal.rate_hz;
-  signal.layout = reader.field("layout").choice<SignalLayout>(
-      {{"NCT", SignalLayout::kNCT}, {"NTC", SignalLayout::kNTC}});
-  signal.mean = parse_per_channel(reader.field("mean"), signal.channels.size(),
-                                  std::numeric_limits<float>::lowest());
-  // Dividing by less than the smallest normal number could overflow.
-  signal.std = parse_per_channel(reader.field("std"), signal.channels.size(),
-                                 std::numeric_limits<float>::min());
-  return signal;
-}
-
 ModalityDescription parse_modality(const JsonReader& reader) {
   ModalityDescription modality;
   modality.name = reader.field("name").identifier();
   if (modality.name == "presence") {
     reader.field("name").fail("another name than presence, the mask's name in graphs");
   }
-  modality.kind = reader.field("kind").choice<const char*>({{"signal", "signal"}});
-  modality.signal = parse_signal(reader.field("signal"));
+  modality.kind =
+      reader.field("kind").choice<const char*>({{"signal", "signal"}, {"frame", "frame"}});
+  if (modality.kind == "signal") {
+    modality.signal = parse_signal(reader.field("signal"));
+  } else {
+    modality.frame = parse_frame(reader.field("frame"));
+  }
   modality.encoder = reader.field("encoder").identifier();
   modality.max_age_ms = reader.field("max_age_ms").positive(kMaxMilliseconds);
   modality.when_missing = reader.field("when_missing")
@@ -207,7 +137,7 @@ HeadDescription parse_head(const JsonReader& reader) {
                                                      {"regression", HeadKind::kRegression},
                                                      {"embedding", HeadKind::kEmbedding}});
   head.graph = reader.field("graph").identifier();
-  head.modalities = unique_texts(reader.field("modalities"), 1, kMaxModalities);
+  head.modalities = reader.field("modalities").unique_texts(1, kMaxModalities);
   head.labels = parse_labels(reader, "labels");
   head.units = parse_labels(reader, "units");
   return head;

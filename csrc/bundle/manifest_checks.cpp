@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "bundle/manifest.hpp"
+#include "bundle/manifest_kinds.hpp"
 #include "plait/error.hpp"
 
 namespace plait::detail {
@@ -71,11 +72,8 @@ class Checks {
       const std::string path = at("modalities", index);
       const GraphDescription& encoder =
           graph_named(modality.encoder, GraphRole::kEncoder, path + ".encoder");
-      const auto channels = static_cast<std::int64_t>(modality.signal.channels.size());
-      const std::int64_t window = modality.signal.window;
-      const std::vector<std::int64_t> shape = modality.signal.layout == SignalLayout::kNCT
-                                                  ? std::vector<std::int64_t>{-1, channels, window}
-                                                  : std::vector<std::int64_t>{-1, window, channels};
+      const std::vector<std::int64_t> shape =
+          modality.kind == "frame" ? input_shape(modality.frame) : input_shape(modality.signal);
       expect_shape(path + ".encoder, graph " + quote(encoder.name) + ", input 'sample'", shape,
                    encoder.inputs[0].shape);
     }

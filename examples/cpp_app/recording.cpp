@@ -50,6 +50,10 @@ std::vector<Recording> read_recordings(const Arguments& arguments,
       throw std::invalid_argument("say either --" + modality.name + " FILE or --absent " +
                                   modality.name);
     }
+    if (given && modality.kind != "signal") {
+      throw std::invalid_argument(modality.name + " is a " + modality.kind +
+                                  "; this program reads signals");
+    }
     recordings.emplace_back(modality, given ? file->second : "");
   }
   return recordings;

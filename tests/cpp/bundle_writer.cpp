@@ -206,6 +206,22 @@ json example_manifest() {
   return manifest;
 }
 
+json frame_manifest() {
+  json manifest = example_manifest();
+  json& modality = manifest["modalities"][0];
+  modality.erase("signal");
+  modality["kind"] = "frame";
+  modality["frame"] = json::parse(R"({
+    "channels": "BGR", "sensor": {"format": "nv12", "matrix": "bt601", "range": "full"},
+    "resize": {"fit": "shortest", "size": [41, 41], "filter": "lanczos", "antialias": true, "pad": 7.5},
+    "crop": {"size": [37, 29], "rounding": "half_even"},
+    "arithmetic": "exact", "scale": 0.00392156862745098,
+    "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "layout": "NHWC"
+  })");
+  manifest["graphs"][0]["inputs"][0]["shape"] = {"batch", 37, 29, 3};
+  return manifest;
+}
+
 Bytes write_bundle(const std::string& manifest, const MemberList& members) {
   MemberList all{{"manifest.json", manifest}};
   all.insert(all.end(), members.begin(), members.end());

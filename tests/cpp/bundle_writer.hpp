@@ -40,7 +40,9 @@ void patch(Bytes& bytes, std::size_t position, std::uint64_t value, std::size_t 
 /// A manifest that uses all of the format: two modalities (one mounted upside down, in other
 /// units, channels last), heads of all three kinds, two precisions, quality, golden cases.
 nlohmann::json example_manifest();
-/// The members example_manifest names, with contents of odd sizes, one of them empty.
+/// The same with a camera in place of the wrist.
+nlohmann::json frame_manifest();
+/// The members both name, with contents of odd sizes, one of them empty.
 MemberList example_members();
 
 /// The manifest's "members" from what they hold.

@@ -67,6 +67,8 @@ void make_corpus(const std::filesystem::path& folder) {
                                              {.archive_comment = "a", .member_comment = "b"}));
   const std::string manifest = plait::testing::example_manifest().dump();
   write(manifests / "example", manifest.data(), manifest.size());
+  const std::string frames = plait::testing::frame_manifest().dump();
+  write(manifests / "frame", frames.data(), frames.size());
   write(manifests / "empty", "{}", 2);
 }
 

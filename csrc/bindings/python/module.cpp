@@ -4,58 +4,16 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "bindings/python/arrays.hpp"
 #include "bindings/python/errors.hpp"
+#include "bindings/python/samples.hpp"
 #include "plait/plait.hpp"
 
 namespace plait::python {
 namespace {
-
-/// Samples of one call, viewed: the Python objects they view are kept alive alongside.
-class SampleList {
- public:
-  explicit SampleList(const py::dict& given) {
-    samples_.reserve(given.size());
-    names_.reserve(given.size());
-    for (const auto& [key, value] : given) {
-      names_.push_back(py::cast<std::string>(key));
-      samples_.push_back(value.is_none() ? std::nullopt : std::optional(view(value)));
-      named_.push_back({names_.back(), samples_.back() ? &*samples_.back() : nullptr});
-    }
-  }
-  SampleList(std::string modality, const py::handle& value) : names_({std::move(modality)}) {
-    samples_.push_back(view(value));
-  }
-
-  std::span<const NamedSample> named() const { return named_; }
-  const Sample& only() const { return *samples_.front(); }
-
- private:
-  Sample view(const py::handle& value) {
-    const std::string& modality = names_.back();
-    if (!is_series(value)) return Signal{.values = view_of(value, modality, kept_)};
-    Signal signal{.values = view_of(value.attr("values"), modality, kept_)};
-    const py::object timestamps = value.attr("timestamps_ns");
-    if (!timestamps.is_none()) signal.timestamps_ns = timestamps_of(timestamps, modality, kept_);
-    const py::object rate = value.attr("rate_hz");
-    if (!rate.is_none()) signal.rate_hz = py::cast<double>(rate);
-    const py::object unit = value.attr("unit");
-    if (!unit.is_none()) {
-      signal.unit = py::cast<std::string_view>(unit);
-      kept_.push_back(unit);
-    }
-    return signal;
-  }
-
-  std::vector<std::string> names_;
-  std::vector<std::optional<Sample>> samples_;
-  std::vector<NamedSample> named_;
-  std::vector<py::object> kept_;
-};
 
 class PyResult {
  public:
@@ -126,7 +84,7 @@ Model load(const std::filesystem::path& path, const std::string& device,
 }
 
 PyResult run(const Model& model, const py::dict& samples) {
-  const SampleList list(samples);
+  const SampleList list(model.manifest(), samples);
   PyResult result(model.make_result());
   const py::gil_scoped_release release;
   model.run(list.named(), result.get());
@@ -152,7 +110,7 @@ PyResult fuse(const Model& model, const py::dict& embeddings) {
 
 py::array prepare(const Model& model, const std::string& modality, const py::object& sample) {
   OwnedArray out(model.input_shape(modality));
-  const SampleList list(modality, sample);
+  const SampleList list(model.manifest(), modality, sample);
   {
     const py::gil_scoped_release release;
     model.prepare(modality, list.only(), out.view());
@@ -162,7 +120,7 @@ py::array prepare(const Model& model, const std::string& modality, const py::obj
 
 py::array encode(const Model& model, const std::string& modality, const py::object& sample) {
   OwnedArray out(model.embedding_shape(modality));
-  const SampleList list(modality, sample);
+  const SampleList list(model.manifest(), modality, sample);
   {
     const py::gil_scoped_release release;
     model.encode(modality, list.only(), out.view());

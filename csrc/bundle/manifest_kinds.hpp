@@ -1,0 +1,26 @@
+// bundle/manifest_kinds.hpp: the manifest's section of a modality, one reader a sensor kind.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "bundle/json_reader.hpp"
+#include "plait/manifest.hpp"
+
+namespace plait::detail {
+
+inline constexpr double kMaxMilliseconds = 1e12;
+
+/// Each reads and checks one section, and throws BundleError with the path to what is wrong.
+SignalDescription parse_signal(const JsonReader& reader);
+FrameDescription parse_frame(const JsonReader& reader);
+
+/// What the encoder of such a modality takes, with -1 for the batch in front.
+std::vector<std::int64_t> input_shape(const SignalDescription& signal);
+std::vector<std::int64_t> input_shape(const FrameDescription& frame);
+
+/// One float32 number a channel, none below least.
+std::vector<float> parse_per_channel(const JsonReader& list, std::size_t channels, float least);
+
+}  // namespace plait::detail
