@@ -7,6 +7,7 @@
 
 from plait.bundle import Bundle
 from plait.errors import BackendError, BundleError, ConfigError, Error, SampleError
+from plait.frame import Frame
 from plait.library import cmake_dir, find_onnxruntime, version
 from plait.model import Answer, Model, Quality, Result, Timings, load
 from plait.series import Series
@@ -18,6 +19,7 @@ __all__ = [
     "BundleError",
     "ConfigError",
     "Error",
+    "Frame",
     "Model",
     "Quality",
     "Result",

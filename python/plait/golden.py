@@ -45,9 +45,10 @@ def golden_cases(manifest: Mapping[str, Any]) -> tuple[GoldenCase, ...]:
 
 
 def golden_tolerance(manifest: Mapping[str, Any], key: str) -> float:
-    """The bound of max|a - b| / max|b| for "prepare" or for a precision."""
-    usual = _USUAL_TOLERANCE.get(key, _USUAL_TOLERANCE_OF_OTHERS)
-    return float(manifest.get("golden", {}).get("tolerance", {}).get(key, usual))
+    """The bound of max|a - b| / max|b| for "prepare:MODALITY" or for a precision."""
+    stated = manifest.get("golden", {}).get("tolerance", {})
+    key = key if key in stated else key.partition(":")[0]
+    return float(stated.get(key, _USUAL_TOLERANCE.get(key, _USUAL_TOLERANCE_OF_OTHERS)))
 
 
 def read_array(bundle: Bundle, member: str) -> NDArray[Any]:

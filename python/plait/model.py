@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from plait import _core
 from plait.errors import ConfigError
+from plait.frame import Frame
 from plait.library import find_onnxruntime
 from plait.series import Series
 
-Sample: TypeAlias = NDArray[Any] | Series | Any
-"""An array [time, channels], a Series, or anything that offers DLPack on the CPU."""
+Sample: TypeAlias = NDArray[Any] | Series | Frame | Any
+"""Of a signal: an array [time, channels] or a Series. Of a frame: an array in the declared format,
+or a Frame. An array is NumPy's, or anything that offers DLPack on the CPU."""
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,8 @@ def bench(
     presences = [_presence(text, modalities) for text in presence or ()]
     samples = None
     if sample:
-        recordings = read_samples(manifest, sample)
-        samples = next(cut(recordings, hop=1)).samples
+        recordings, stills = read_samples(manifest, sample)
+        samples = {**stills, **(next(cut(recordings, hop=1)).samples if recordings else {})}
         for name in (name for names in presences for name in names if name not in samples):
             raise plait.ConfigError(
                 where="--presence",

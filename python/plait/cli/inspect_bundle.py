@@ -16,6 +16,7 @@ import plait
 from plait.cli.options import BundleArgument, JsonOption
 from plait.cli.outcome import ExitCode, command
 from plait.cli.output import bytes_text, console, presence_text, write_json
+from plait.frame import YUV_FORMATS
 
 _MISSING = {
     "learned": "a learned token takes its place",
@@ -85,26 +86,48 @@ def _page(
 
 
 def _add_modality(tree: Tree, modality: Mapping[str, Any]) -> None:
-    signal = modality["signal"]
     branch = tree.add(Text.assemble((modality["name"], "cyan"), f"  {modality['kind']}"))
-    seconds = signal["window"] / signal["rate_hz"]
-    branch.add(
-        f"window {signal['window']} x {len(signal['channels'])} "
-        f"({', '.join(signal['channels'])}) in {signal['unit']}, {signal['rate_hz']:g} Hz, "
-        f"{seconds:g} s, {signal['layout']}"
-    )
-    sensor = signal.get("sensor", signal)
-    if (sensor["channels"], sensor["unit"]) != (signal["channels"], signal["unit"]):
-        branch.add(f"sensor gives {', '.join(sensor['channels'])} in {sensor['unit']}")
-    branch.add(
-        Text(
-            f"mean {_numbers(signal['mean'])}, std {_numbers(signal['std'])}",
-        )
-    )
+    lines = frame_lines if modality["kind"] == "frame" else signal_lines
+    section = modality[modality["kind"]]
+    for line in lines(section):
+        branch.add(Text(line))
+    branch.add(Text(f"mean {_numbers(section['mean'])}, std {_numbers(section['std'])}"))
     branch.add(
         f"older than {modality['max_age_ms']:g} ms counts as absent; when absent, "
         f"{_MISSING.get(modality['when_missing'], modality['when_missing'])}"
     )
+
+
+def signal_lines(signal: Mapping[str, Any]) -> list[str]:
+    """What a signal is, in lines for people."""
+    lines = [
+        f"window {signal['window']} x {len(signal['channels'])} "
+        f"({', '.join(signal['channels'])}) in {signal['unit']}, {signal['rate_hz']:g} Hz, "
+        f"{signal['window'] / signal['rate_hz']:g} s, {signal['layout']}"
+    ]
+    sensor = signal.get("sensor", signal)
+    if (sensor["channels"], sensor["unit"]) != (signal["channels"], signal["unit"]):
+        lines.append(f"sensor gives {', '.join(sensor['channels'])} in {sensor['unit']}")
+    return lines
+
+
+def frame_lines(frame: Mapping[str, Any]) -> list[str]:
+    """What a frame is, in lines for people."""
+    sensor, resize, crop = frame["sensor"], frame["resize"], frame.get("crop")
+    height, width = (crop or resize)["size"]
+    antialias = "antialiased" if resize["antialias"] else "not antialiased"
+    fit = f"{resize['fit']} to {resize['size'][0]} x {resize['size'][1]}"
+    if crop:
+        fit += f", then the centre's {height} x {width}"
+    elif resize["fit"] == "letterbox":
+        fit += f", padded with {resize.get('pad', 0):g}"
+    yuv = f", {sensor['matrix']} {sensor['range']}" if sensor["format"] in YUV_FORMATS else ""
+    return [
+        f"{frame['channels']} of {height} x {width} pixels, {frame['layout']}",
+        f"sensor gives {sensor['format']}{yuv}",
+        f"{fit}; {resize['filter']}, {antialias}, {frame['arithmetic']}",
+        f"scale {frame['scale']:.6g}",
+    ]
 
 
 def _head_text(head: Mapping[str, Any]) -> Text:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from plait import ConfigError
+from plait import ConfigError, Frame
 from plait.cli.recordings import Recording, read_recording
+from plait.cli.stills import read_still
 
 BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .plait file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]
@@ -26,18 +27,21 @@ SampleOption = Annotated[
     typer.Option(
         "--sample",
         metavar="NAME=FILE",
-        help="A recording of modality NAME: a .csv with a header, or a .npy [time, channels].",
+        help="A recording of modality NAME: a .csv with a header, or a .npy [time, channels]. Of a "
+        "camera: one picture, or a .npy in its format.",
     ),
 ]
 
 
-def read_samples(manifest: Mapping[str, Any], samples: Sequence[str]) -> list[Recording]:
-    """The recordings of `--sample NAME=FILE ...`, in the order given.
+def read_samples(
+    manifest: Mapping[str, Any], samples: Sequence[str]
+) -> tuple[list[Recording], dict[str, Frame]]:
+    """The recordings of `--sample NAME=FILE ...` in the order given, and the frames by modality.
 
     Raises ConfigError for another form, an unknown or repeated name, SampleError for a file that
     doesn't fit.
     """
-    signals = {m["name"]: m["signal"] for m in manifest["modalities"]}
+    modalities = {m["name"]: m for m in manifest["modalities"]}
     files: dict[str, Path] = {}
     for text in samples:
         name, equals, file = text.partition("=")
@@ -48,7 +52,7 @@ def read_samples(manifest: Mapping[str, Any], samples: Sequence[str]) -> list[Re
                 got=repr(text),
                 action="Write for instance accelerometer=acc.csv.",
             )
-        check_modality("--sample", name, signals)
+        check_modality("--sample", name, modalities)
         if name in files:
             raise ConfigError(
                 where="--sample",
@@ -57,7 +61,14 @@ def read_samples(manifest: Mapping[str, Any], samples: Sequence[str]) -> list[Re
                 action="Drop one.",
             )
         files[name] = Path(file)
-    return [read_recording(file, name, signals[name]) for name, file in files.items()]
+    recordings: list[Recording] = []
+    stills: dict[str, Frame] = {}
+    for name, path in files.items():
+        if modalities[name]["kind"] == "frame":
+            stills[name] = read_still(path, name, modalities[name]["frame"])
+        else:
+            recordings.append(read_recording(path, name, modalities[name]["signal"]))
+    return recordings, stills
 
 
 def check_modality(option: str, name: str, known: Mapping[str, Any]) -> None:

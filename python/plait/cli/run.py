@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -51,15 +51,15 @@ def run(
     """Run a bundle on recorded samples; one line of JSON for every window.
 
     Every modality is named once, with --sample or with --absent. Recordings longer than a window
-    are cut into windows.
+    are cut into windows; a camera's frame goes with every window.
     """
     manifest = plait.Bundle(bundle).manifest
     missing = dict.fromkeys(absent or ())
     known = {modality["name"]: modality for modality in manifest["modalities"]}
     for name in missing:
         check_modality("--absent", name, known)
-    recordings = read_samples(manifest, sample or ())
-    given = [recording.modality for recording in recordings]
+    recordings, stills = read_samples(manifest, sample or ())
+    given = [*(recording.modality for recording in recordings), *stills]
     for name in known:
         if (name in given) == (name in missing):
             how = "both" if name in missing else "neither"
@@ -69,7 +69,7 @@ def run(
                 got=how,
                 action=f"Pass --sample {name}=FILE, or --absent {name} where there is none.",
             )
-    if not recordings:
+    if not given:
         raise plait.ConfigError(
             where="plait run",
             expected="at least one --sample",
@@ -78,12 +78,15 @@ def run(
         )
     model = plait.load(bundle, precision=precision, threads=threads, onnxruntime=onnxruntime)
     labels = {head["name"]: head.get("labels") or [] for head in manifest["heads"]}
-    step = hop or recordings[0].window
-    total = count_windows(recordings, step)
+    windows: Iterable[Window] = [Window(0, 0, {})]  # where there are frames only
+    total = 1
+    if recordings:
+        step = hop or recordings[0].window
+        windows, total = cut(recordings, step), count_windows(recordings, step)
     # Lines and a bar on one terminal would overwrite each other.
     with progress(wanted=not sys.stdout.isatty()) as report:
-        for window in cut(recordings, step):
-            samples: dict[str, Any] = {**missing, **window.samples}
+        for window in windows:
+            samples: dict[str, Any] = {**missing, **stills, **window.samples}
             write_json(_line(window, model(**samples), labels), indent=None)
             report("windows", window.index + 1, total)
     return ExitCode.OK

@@ -21,8 +21,10 @@ _CAUSES = {
     "prepare": (
         "A preprocessing constant differs from training: mean or std of a channel, a unit (g for "
         "m/s^2, deg/s for rad/s), the order or sign of the axes, the layout NCT or NTC.",
+        "Of a camera's frame: the filter or its antialiasing, the order of the colours, the matrix "
+        "or range of YUV, how it is fitted or cut, mean, std or scale.",
         "The manifest was edited after the export, or the golden reference was.",
-        "Compare `modalities[].signal` (plait inspect --json) with the training code, then export "
+        "Compare `modalities[]` (plait inspect --json) with the training code, then export "
         "again; the exporter records new golden data.",
     ),
     "load": (
@@ -79,17 +81,19 @@ def usual_causes(checks: Sequence[StageCheck]) -> tuple[str, ...]:
 
 
 def describe_prepared(
-    answer: NDArray[Any], reference: NDArray[Any], signal: Mapping[str, Any]
+    answer: NDArray[Any], reference: NDArray[Any], modality: Mapping[str, Any]
 ) -> str:
-    """How a prepared signal differs from its reference, where the difference has a simple form.
+    """How what was prepared differs from its reference, where the difference has a simple form.
 
-    answer, reference: [1, channels, time], or [1, time, channels] where the layout is NTC.
+    answer, reference: [1, ...] in the layout that the manifest states for the modality.
     """
-    a = np.asarray(answer[0], dtype=np.float64)
-    b = np.asarray(reference[0], dtype=np.float64)
-    if signal.get("layout", "NCT") == "NTC":
-        a, b = a.T, b.T
-    names: Sequence[str] = signal["channels"]
+    names, last, otherwise = _channels_of(modality)
+    a, b = (
+        np.moveaxis(np.asarray(x[0], dtype=np.float64), -1 if last else 0, 0).reshape(
+            len(names), -1
+        )
+        for x in (answer, reference)
+    )
     found: list[str] = []
     for channel, name in enumerate(names):
         if np.abs(a[channel] - b[channel]).max() <= 1e-6 * max(np.abs(b).max(), 1.0):
@@ -100,9 +104,22 @@ def describe_prepared(
             continue
         other = next((n for n, row in zip(names, b, strict=True) if _affine(a[channel], row)), None)
         if other is None:
-            return "not a scale or shift of any channel: resampling, time order or another sample"
+            return f"not a scale or shift of any channel: {otherwise}"
         found.append(f"channel {name} holds what the reference has in {other}")
     return "; ".join(found)
+
+
+def _channels_of(modality: Mapping[str, Any]) -> tuple[Sequence[str], bool, str]:
+    """Names of the channels, whether they come last, and what else may differ."""
+    if modality["kind"] == "frame":
+        frame = modality["frame"]
+        colours = frame["channels"]
+        names = tuple(colours) if colours in ("RGB", "BGR") else (colours,)
+        otherwise = "filter, antialiasing, colour matrix or range, fit, crop or another sample"
+        return names, frame["layout"] == "NHWC", otherwise
+    signal = modality["signal"]
+    otherwise = "resampling, time order or another sample"
+    return signal["channels"], signal.get("layout", "NCT") == "NTC", otherwise
 
 
 def _affine(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float] | None:

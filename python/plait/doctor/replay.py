@@ -7,6 +7,7 @@ stage: an altered mean in `prepare:M`, an altered weight in `encode:M` or `fuse:
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,7 @@ import plait
 from plait.doctor.causes import describe_prepared, usual_causes
 from plait.doctor.diagnosis import Diagnosis, StageCheck
 from plait.doctor.environment import Environment, environment
+from plait.doctor.samples import wrong_with_sample
 from plait.golden import GoldenCase, golden_cases, golden_tolerance, read_array
 
 Progress = Callable[[str, int, int], None]
@@ -117,7 +119,7 @@ class _Golden:
         self._arrays: dict[str, Array] = {}
         self.manifest = manifest = bundle.manifest
         self.cases = golden_cases(manifest)
-        self.signals = {m["name"]: m["signal"] for m in manifest["modalities"]}
+        self.modalities = {m["name"]: m for m in manifest["modalities"]}
         self._heads = [head["name"] for head in manifest["heads"]]
         precisions = [variant["precision"] for variant in manifest["variants"]]
         self._precisions = sorted(precisions, key=lambda name: name != "fp32")
@@ -133,7 +135,7 @@ class _Golden:
     def place(self, check: StageCheck) -> tuple[int, int, int]:
         """Sorts into pipeline order: by kind, then as the manifest lists things, fp32 first."""
         kind, _, name = check.stage.partition(":")
-        among = self._heads if kind == "fuse" else list(self.signals)
+        among = self._heads if kind == "fuse" else list(self.modalities)
         return (
             _KINDS.index(kind),
             among.index(name) if name else -1,
@@ -147,9 +149,10 @@ class _Golden:
         if not self.cases:
             return ("everything: the bundle holds no golden data",)
         done = {(check.stage, check.precision) for check in checks}
-        wanted: list[tuple[str, str | None]] = [(f"prepare:{name}", None) for name in self.signals]
+        names = list(self.modalities)
+        wanted: list[tuple[str, str | None]] = [(f"prepare:{name}", None) for name in names]
         for model in models:
-            wanted += [(f"encode:{name}", model.precision) for name in self.signals]
+            wanted += [(f"encode:{name}", model.precision) for name in names]
             wanted += [(f"fuse:{name}", model.precision) for name in self._heads]
         return tuple(
             f"{stage}{f' in {precision}' if precision else ''}: no golden data"
@@ -169,8 +172,8 @@ def _check_preparation(
     for modality in case.presence:
         if (member := case.stages.get(f"sample:{modality}")) is None:
             continue
-        sample, signal = golden.array(member), golden.signals[modality]
-        wrong = _sample_against(signal, sample)
+        sample, described = golden.array(member), golden.modalities[modality]
+        wrong = wrong_with_sample(described, sample)
         error = _INFINITE if wrong else 0.0
         yield StageCheck(f"sample:{modality}", None, case.name, "description", error, 0.0, wrong)
         if wrong or (member := case.stages.get(f"prepare:{modality}")) is None:
@@ -182,13 +185,13 @@ def _check_preparation(
                 case=case.name,
                 against="reference",
                 error=_INFINITE,
-                tolerance=golden.tolerance("prepare"),
+                tolerance=golden.tolerance(f"prepare:{modality}"),
             ),
             golden.array(member),
         )
         answer, check = comparison.run(model.prepare, modality, sample)
         if answer is not None and not check.ok and not check.note:
-            check = replace(check, note=describe_prepared(answer, comparison.reference, signal))
+            check = replace(check, note=describe_prepared(answer, comparison.reference, described))
             reference = comparison.reference
             if _encoder_confirms(golden, model, case, modality, reference=reference, answer=answer):
                 confirmed.add((check.stage, check.case))
@@ -256,17 +259,6 @@ def _fuse(model: plait.Model, head: str, embeddings: Mapping[str, Array | None])
     return np.empty(0, np.float32) if output is None else output[np.newaxis]
 
 
-def _sample_against(signal: Mapping[str, Any], sample: Array) -> str:
-    """What is wrong with a golden sample by the manifest's description; "" where nothing is."""
-    channels = len(signal.get("sensor", signal)["channels"])
-    expected = [int(signal["window"]), channels]
-    if list(sample.shape) != expected:
-        return f"expected shape {expected}, got {list(sample.shape)}"
-    if not np.isfinite(sample).all():
-        return "holds values that are not finite"
-    return ""
-
-
 @dataclass(frozen=True)
 class _Comparison:
     """A stage about to be run, and what it should answer."""
@@ -321,10 +313,13 @@ def _attribute_to_samples(
 ) -> list[StageCheck]:
     """Tells an altered golden sample from altered preprocessing; both show in prepare:M.
 
-    It is the sample where the same preprocessing is right on other cases, and the reference of
-    this case is confirmed by the encoder.
+    It is the sample where the same preprocessing is right on at least as many cases as it is not,
+    and the reference of this case is confirmed by the encoder. (On a few it may be right by chance:
+    a frame that fills its letterbox does not show the padding.)
     """
-    right = {check.stage for check in checks if check.ok}
+    balance = Counter(check.stage for check in checks if check.ok)
+    balance.subtract(check.stage for check in checks if not check.ok)
+    right = {stage for stage, count in balance.items() if count >= 0}
     altered = {
         (check.stage.replace("prepare:", "sample:"), check.case): check
         for check in checks
