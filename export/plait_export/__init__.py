@@ -6,7 +6,14 @@ deployment = Deployment(name="watch", modalities={...}, heads={...})
 export(deployment, "watch.plait", samples=calibration, gate=Gate(accuracy, held_out))
 """
 
-from plait_export.describe import Classification, Deployment, Embedding, Regression, Signal
+from plait_export.describe import (
+    Classification,
+    Deployment,
+    Embedding,
+    Frame,
+    Regression,
+    Signal,
+)
 from plait_export.errors import ExportError
 from plait_export.export import export, export_request
 from plait_export.gate import Attempt, Gate, Score
@@ -23,6 +30,7 @@ __all__ = [
     "Embedding",
     "ExportError",
     "ExportReport",
+    "Frame",
     "Gate",
     "Lineage",
     "Metric",

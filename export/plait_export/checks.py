@@ -84,7 +84,7 @@ def check_positive(where: str, what: str, value: object) -> None:
             where=where,
             expected=f"{what} as a finite number above 0",
             got=repr(value),
-            action="See the fields of Signal.",
+            action="See what its description says of this field.",
         )
 
 
@@ -95,7 +95,7 @@ def check_choice(where: str, what: str, value: object, choices: tuple[str, ...])
             where=where,
             expected=f"{what} as one of {', '.join(map(repr, choices))}",
             got=repr(value),
-            action="See the fields of Signal.",
+            action="See what its description says of this field.",
         )
 
 

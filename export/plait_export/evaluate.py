@@ -19,6 +19,7 @@ from plait_export import reference
 from plait_export.bundle import write_bundle
 from plait_export.candidate import Candidate
 from plait_export.describe import Classification, encoder_name
+from plait_export.errors import ExportError
 from plait_export.graphs import FloatArray, relative_error
 from plait_export.manifest import describe_deployment, describe_variant, graph_members
 from plait_export.presence import PresenceSet
@@ -102,22 +103,45 @@ class Workbench:
         )
 
     def errors_against_torch(self, answers: Answers) -> dict[tuple[str, PresenceSet], float]:
-        """Relative error of answers to all samples against NumPy preprocessing and PyTorch."""
+        """Relative error of answers to all samples against NumPy preprocessing and PyTorch.
+
+        answers: of this workbench, to every sample. Where preprocessing is not exact PyTorch gets
+        what the core prepared, which has to be within the bound; otherwise ExportError.
+        """
         deployment = self.traced.deployment
-        embeddings: dict[str, FloatArray] = {}
-        for name, signal in deployment.modalities.items():
-            prepared = reference.prepare_all(signal, [sample[name] for sample in self.samples])
-            embeddings[name] = np.concatenate(
+        embeddings = {
+            name: np.concatenate(
                 [
-                    self.traced.embed(name, prepared[start : start + _TORCH_BATCH])
-                    for start in range(0, len(prepared), _TORCH_BATCH)
+                    self.traced.embed(name, self._reference_input(name, start))
+                    for start in range(0, len(self.samples), _TORCH_BATCH)
                 ]
             )
+            for name in deployment.modalities
+        }
         errors = {}
         for (head, present), outputs in answers.outputs.items():
             expected = self.traced.answer(head, embeddings, present)
             errors[head, present] = relative_error(outputs, expected.reshape(len(expected), -1))
         return errors
+
+    def _reference_input(self, name: str, start: int) -> FloatArray:
+        """The batch of one modality's prepared samples that begins with sample `start`."""
+        modality = self.traced.deployment.modalities[name]
+        stop = min(start + _TORCH_BATCH, len(self.samples))
+        prepared = [reference.prepare(modality, s[name]) for s in self.samples[start:stop]]
+        if reference.is_exact(modality):
+            return np.concatenate(prepared)
+        for index, expected in enumerate(prepared, start):
+            error = relative_error(self._prepared[name][index], expected)
+            limit = reference.bound(modality, expected)
+            if not error <= limit:
+                raise ExportError(
+                    where=f"modality {name}, held-out sample {index}, prepared",
+                    expected=f"the reference within {limit:.3g} of its largest value",
+                    got=f"a relative error of {error:.3g}",
+                    action="Plait prepares it wrongly here: report it with this message.",
+                )
+        return np.concatenate(self._prepared[name][start:stop])
 
     def _embed(
         self, model: plait.Model, candidate: Candidate, modality: str, every: int

@@ -49,10 +49,12 @@ def record(
     within the tolerance.
     """
     presences = [sets[0], *sets[:_MOST_SETS]]
+    chosen = [samples[index * len(samples) // len(presences)] for index in range(len(presences))]
+    tolerance = {name: TOLERANCE[name] for name in ("prepare", *models)}
+    tolerance.update(_prepare_tolerances(traced, chosen))
     cases = []
     members: dict[str, bytes] = {}
-    for index, present in enumerate(presences):
-        sample = samples[index * len(samples) // len(presences)]
+    for index, (present, sample) in enumerate(zip(presences, chosen, strict=True)):
         arrays = _reference(traced, sample, present)
         stages = _add(members, f"golden/{index}", arrays)
         precisions = {}
@@ -60,7 +62,8 @@ def record(
             answered = _answered(traced, model, arrays, present)
             precisions[precision] = _add(members, f"golden/{index}/{precision}", answered)
             if precision == "fp32":
-                _check(model, sample, arrays, answered, f"golden case {index}")
+                where = f"golden case {index}"
+                _check(model, sample, arrays, answered, tolerance=tolerance, where=where)
         cases.append(
             {
                 "name": str(index),
@@ -69,7 +72,6 @@ def record(
                 "precisions": precisions,
             }
         )
-    tolerance = {name: TOLERANCE[name] for name in ("prepare", *models)}
     return Golden({"cases": cases, "tolerance": tolerance}, members)
 
 
@@ -78,8 +80,8 @@ def _reference(traced: Traced, sample: Sample, present: PresenceSet) -> dict[str
     deployment = traced.deployment
     arrays: dict[str, NDArray[Any]] = {}
     embeddings: dict[str, FloatArray] = {}
-    for name, signal in deployment.modalities.items():
-        prepared = reference.prepare(signal, sample[name])
+    for name, modality in deployment.modalities.items():
+        prepared = reference.prepare(modality, sample[name])
         embeddings[name] = traced.embed(name, prepared)
         if name in present:
             arrays[f"sample:{name}"] = np.ascontiguousarray(sample[name])
@@ -89,6 +91,18 @@ def _reference(traced: Traced, sample: Sample, present: PresenceSet) -> dict[str
         if of_head(deployment, head, present):
             arrays[f"fuse:{head}"] = traced.answer(head, embeddings, present)
     return arrays
+
+
+def _prepare_tolerances(traced: Traced, samples: Sequence[Sample]) -> dict[str, float]:
+    """By stage, of the modalities whose preparation may differ by more than rounding."""
+    return {
+        f"prepare:{name}": max(
+            reference.bound(modality, reference.prepare(modality, sample[name]))
+            for sample in samples
+        )
+        for name, modality in traced.deployment.modalities.items()
+        if not reference.is_exact(modality)
+    }
 
 
 def _answered(
@@ -111,14 +125,16 @@ def _check(
     sample: Sample,
     arrays: Mapping[str, NDArray[Any]],
     answered: Mapping[str, NDArray[Any]],
+    *,
+    tolerance: Mapping[str, float],
     where: str,
 ) -> None:
-    compared = {stage: (array, TOLERANCE["fp32"]) for stage, array in answered.items()}
+    compared = {stage: (array, tolerance["fp32"]) for stage, array in answered.items()}
     for stage in arrays:
         kind, _, name = stage.partition(":")
         if kind == "prepare":
             prepared = np.array(model.prepare(name, sample[name]))
-            compared[stage] = (prepared, TOLERANCE["prepare"])
+            compared[stage] = (prepared, tolerance.get(stage, tolerance["prepare"]))
     for stage, (array, limit) in compared.items():
         error = relative_error(array, arrays[stage])
         if not error <= limit:

@@ -12,7 +12,6 @@ from plait_export.describe import (
     Classification,
     Deployment,
     Regression,
-    Signal,
     encoder_name,
     head_name,
 )
@@ -33,13 +32,12 @@ def describe_deployment(traced: Traced) -> dict[str, Any]:
         "modalities": [
             {
                 "name": name,
-                "kind": "signal",
                 "encoder": encoder_name(name),
-                "max_age_ms": float(signal.max_age_ms),
-                "when_missing": signal.when_missing,
-                "signal": _describe_signal(signal),
+                "max_age_ms": float(modality.max_age_ms),
+                "when_missing": modality.when_missing,
+                **modality.to_manifest(),
             }
-            for name, signal in deployment.modalities.items()
+            for name, modality in deployment.modalities.items()
         ],
         "graphs": [graph.to_manifest() for graph in traced.graphs.values()],
         "heads": [_describe_head(deployment, name) for name in deployment.heads],
@@ -83,21 +81,6 @@ def describe_variant(candidate: Candidate, members: Mapping[str, str]) -> dict[s
     if candidate.kept:
         described["kept_fp32"] = [layer.to_json() for layer in candidate.kept]
     return described
-
-
-def _describe_signal(signal: Signal) -> dict[str, Any]:
-    return {
-        "channels": list(signal.channel_names),
-        "unit": signal.unit,
-        "rate_hz": float(signal.rate_hz),
-        "rate_tolerance": float(signal.rate_tolerance),
-        "window": signal.window,
-        "max_gap_ms": signal.largest_gap_ms,
-        "layout": signal.layout,
-        "mean": list(signal.means),
-        "std": list(signal.stds),
-        "sensor": {"channels": list(signal.sensor_channel_names), "unit": signal.raw_unit},
-    }
 
 
 def _describe_head(deployment: Deployment, name: str) -> dict[str, Any]:

@@ -52,9 +52,9 @@ def check_parity(
     rows: list[ParityRow] = []
     embeddings: dict[str, FloatArray] = {}
     work = len(deployment.modalities) + len(deployment.heads)
-    for done, (name, signal) in enumerate(deployment.modalities.items()):
+    for done, (name, modality) in enumerate(deployment.modalities.items()):
         progress("parity", done, work)
-        prepared = reference.prepare_all(signal, [sample[name] for sample in chosen])
+        prepared = reference.prepare_all(modality, [sample[name] for sample in chosen])
         graph = traced.encoder(name)
         runner = Runner(graph.onnx)
         worst = 0.0

@@ -18,8 +18,8 @@ PRECISIONS = ("fp32", "fp16", "int8")
 class Request:
     """What to export, and what to judge it by.
 
-    samples: real ones, to trace with and to set INT8's ranges: dicts of modality to a raw window
-        [window, sensor channels].
+    samples: real ones, to trace with and to set INT8's ranges: dicts of modality to a raw
+        sample: a window [window, sensor channels] of a signal, one array of a frame.
     gate: without one, only FP32 is written: nothing else could be judged.
     precisions: out of "fp32" (always), "fp16", "int8".
     lineage: where the model comes from.

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plait import ConfigError
-from plait_export.describe import Classification, Deployment, Regression, Signal
+from plait_export.describe import Classification, Deployment, Frame, Regression, Signal
+from plait_export.frames import check_frame
 
 Sample = Mapping[str, NDArray[Any]]
 
@@ -29,7 +30,7 @@ class HeldOut:
 
 
 def check_samples(deployment: Deployment, samples: Sequence[Sample], what: str) -> list[Sample]:
-    """The samples, each with an array [window, sensor channels] a modality; or ConfigError.
+    """The samples, each with a raw array of what every modality declares; or ConfigError.
 
     All modalities have to be in every sample: what is missing on the device is left out by the
     exporter itself, so that every presence set is judged on the same samples.
@@ -99,11 +100,14 @@ def _check_sample(deployment: Deployment, sample: object, where: str) -> None:
             got=got or "an empty dict",
             action="Every sample needs all modalities: the exporter leaves them out by itself.",
         )
-    for name, signal in deployment.modalities.items():
-        _check_array(signal, sample[name], f"{where}, modality {name}")
+    for name, modality in deployment.modalities.items():
+        if isinstance(modality, Frame):
+            check_frame(modality, sample[name], f"{where}, modality {name}")
+        else:
+            _check_window(modality, sample[name], f"{where}, modality {name}")
 
 
-def _check_array(signal: Signal, values: object, where: str) -> None:
+def _check_window(signal: Signal, values: object, where: str) -> None:
     shape = (signal.window, len(signal.sensor_channel_names))
     if not isinstance(values, np.ndarray) or values.dtype.name not in _DTYPES:
         got = values.dtype.name if isinstance(values, np.ndarray) else type(values).__name__

@@ -88,11 +88,11 @@ def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress)
     embeddings: dict[str, FloatArray] = {}
     total = len(deployment.modalities) + len(deployment.heads)
     examples = [samples[i % len(samples)] for i in range(_EXAMPLE_BATCH)]
-    for name, signal in deployment.modalities.items():
+    for name, modality in deployment.modalities.items():
         progress("trace", len(graphs), total)
         where = f"deployment {deployment.name!r}, modality {name}, encoder"
-        prepared = reference.prepare_all(signal, [sample[name] for sample in examples])
-        module = _frozen(signal.encoder, where)
+        prepared = reference.prepare_all(modality, [sample[name] for sample in examples])
+        module = _frozen(modality.encoder, where)
         graph = _export(
             module,
             {"sample": prepared},

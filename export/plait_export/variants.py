@@ -59,8 +59,8 @@ def _make_quantizable(workbench: Workbench, samples: Sequence[Sample]) -> dict[s
     chosen = samples[:: max(1, len(samples) // _MOST_CALIBRATION_SAMPLES)]
     graphs: dict[str, Quantizable] = {}
     embeddings: dict[str, FloatArray] = {}
-    for name, signal in deployment.modalities.items():
-        prepared = reference.prepare_all(signal, [sample[name] for sample in chosen])
+    for name, modality in deployment.modalities.items():
+        prepared = reference.prepare_all(modality, [sample[name] for sample in chosen])
         graph = traced.encoder(name)
         graphs[graph.name] = make_quantizable(graph, [{"sample": prepared}])
         embeddings[name] = traced.embed(name, prepared)

@@ -1,12 +1,7 @@
-"""The signal front-end once more, in NumPy: what the core's preprocessing is checked against.
-
-Written from the format's description and not from the core's code, in float64, so that the two
-check each other: their difference is rounding, or a mistake in one of them.
-"""
+"""The signal front-end once more, in NumPy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,7 +13,7 @@ from plait_export.describe import Signal, unit_factor
 FloatArray = NDArray[np.float32]
 
 
-def prepare(
+def prepare_signal(
     signal: Signal,
     values: NDArray[Any],
     timestamps_ns: NDArray[np.int64] | None = None,
@@ -54,11 +49,6 @@ def prepare(
     if signal.layout == "NTC":
         prepared = prepared.T
     return np.ascontiguousarray(prepared[None], dtype=np.float32)
-
-
-def prepare_all(signal: Signal, windows: Iterable[NDArray[Any]]) -> FloatArray:
-    """Many raw windows as one batch [samples, ...]."""
-    return np.concatenate([prepare(signal, window) for window in windows])
 
 
 def resample(

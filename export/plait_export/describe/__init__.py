@@ -1,0 +1,31 @@
+"""What a user says of a model: its modalities, encoders and heads.
+
+A `Deployment` says everything a device must know that PyTorch modules do not say by themselves.
+
+All checks happen when a `Deployment` is made, and name the modality or head they are about, so that
+a wrong unit or a forgotten label is found before minutes of exporting. Importing this package does
+not import torch.
+"""
+
+from plait_export.describe.common import WhenMissing
+from plait_export.describe.deployment import Deployment, Modality, encoder_name, head_name
+from plait_export.describe.frame import Frame
+from plait_export.describe.heads import Classification, Embedding, Head, Regression
+from plait_export.describe.signal import QUANTITIES, Layout, Signal, unit_factor
+
+__all__ = [
+    "QUANTITIES",
+    "Classification",
+    "Deployment",
+    "Embedding",
+    "Frame",
+    "Head",
+    "Layout",
+    "Modality",
+    "Regression",
+    "Signal",
+    "WhenMissing",
+    "encoder_name",
+    "head_name",
+    "unit_factor",
+]
