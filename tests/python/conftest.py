@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+
+import plait
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +27,17 @@ def generator() -> np.random.Generator:
     seed = secrets.randbits(32)
     print(f"seed {seed}")
     return np.random.default_rng(seed)
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Callable[..., plait.Model]:
+    """Makes a model with one camera a manifest section."""
+    from tests.cases.frame_bundle import write_frame_bundle
+
+    def made(**sections: dict[str, Any]) -> plait.Model:
+        return plait.load(write_frame_bundle(tmp_path / "frames.plait", sections), threads=1)
+
+    return made
 
 
 @pytest.fixture

@@ -46,10 +46,24 @@ def validator() -> Draft202012Validator:
     return Draft202012Validator(schema)
 
 
+@pytest.fixture(scope="module", params=["signals", "frames"])
+def whole_bundle(
+    request: pytest.FixtureRequest, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """As the exporter writes them: of signals; of two cameras and a signal."""
+    if request.param == "signals":
+        return tiny_bundle
+    from tests.cases.camera_bundle import export_camera_bundle  # takes seconds: torch
+
+    path = tmp_path_factory.mktemp("camera") / "camera.plait"
+    export_camera_bundle(path, seed=7)
+    return path
+
+
 @pytest.fixture(scope="module")
-def light_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def light_bundle(whole_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle with one golden case and members of a few bytes, quick to write and to read."""
-    manifest = read_manifest(tiny_bundle)
+    manifest = read_manifest(whole_bundle)
     manifest["golden"]["cases"] = manifest["golden"]["cases"][:1]
     kept = {name for name in manifest["members"] if not re.match("golden/[^0]", name)}
     manifest["members"] = {
@@ -94,10 +108,10 @@ def refusal_of(path: Path) -> plait.BundleError | None:
 
 
 def test_what_the_exporter_writes_validates(
-    tiny_bundle: Path, validator: Draft202012Validator
+    whole_bundle: Path, validator: Draft202012Validator
 ) -> None:
-    assert [error.message for error in validator.iter_errors(read_manifest(tiny_bundle))] == []
-    plait.Bundle(tiny_bundle)
+    assert [error.message for error in validator.iter_errors(read_manifest(whole_bundle))] == []
+    plait.Bundle(whole_bundle)
 
 
 def test_schema_and_reader_require_the_same_fields(
