@@ -1,6 +1,6 @@
 """What preparing a camera frame costs, against the libraries that models are trained with.
 
-    python -m benchmarks.preprocess [--json FILE] [--quick]
+    python benchmarks/preprocess.py [--json FILE] [--quick]
 
 A photo of 1920 x 1080 becomes a normalised [1, 3, 224, 224]: shorter side to 224, centre crop.
 One thread everywhere. Peers do the same work unless their name says otherwise; every answer is
@@ -11,6 +11,7 @@ scikit-image's photo where that is.
 from __future__ import annotations
 
 import importlib
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +24,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+
+if not __package__:  # run as a file: its neighbours are found from the project's root
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import plait
 from benchmarks import harness
@@ -253,7 +257,7 @@ def main() -> None:
                 note=f"{rate}, copying {copy_rate / 1e9:.1f} GB/s" + (f"; {note}" if note else ""),
             )
         )
-    harness.report("python -m benchmarks.preprocess", arguments, rows, threads=1, rounds=rounds)
+    harness.report("python benchmarks/preprocess.py", arguments, rows, threads=1, rounds=rounds)
 
 
 if __name__ == "__main__":

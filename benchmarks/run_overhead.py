@@ -1,6 +1,6 @@
 """What Plait costs and saves: whole runs against the script one writes today, and our overhead.
 
-    python -m benchmarks.run_overhead [--json FILE] [--quick] [--bundle FILE] [--threads 1]
+    python benchmarks/run_overhead.py [--json FILE] [--quick] [--bundle FILE] [--threads 1]
 
 The script: NumPy preprocessing and one onnxruntime session of the whole model (the bundle's own
 graphs of the same precision, merged), the same threads, softmax and label in NumPy. Absent
@@ -20,6 +20,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if not __package__:  # run as a file: its neighbours are found from the project's root
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import plait
 from benchmarks import harness
@@ -167,7 +170,7 @@ def main() -> None:
         )
     rows.append(import_times(5 if arguments.quick else 31, arguments.seed))
     harness.report(
-        "python -m benchmarks.run_overhead",
+        "python benchmarks/run_overhead.py",
         arguments,
         rows,
         threads=arguments.threads,

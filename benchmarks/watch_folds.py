@@ -21,6 +21,9 @@ from typing import Any
 
 import numpy as np
 
+if not __package__:  # run as a file: its neighbours are found from the project's root
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import plait
 from benchmarks.harness import machine
 from plait_export import export_request
