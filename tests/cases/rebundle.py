@@ -51,6 +51,28 @@ def rebundle(
     return target
 
 
+def unshare_graphs(source: Path, target: Path) -> Path:
+    """Gives every precision a file of its own for each graph.
+
+    Which graphs a small precision leaves in float, and so shares with fp32, is measured at export:
+    a test that alters one precision alone must not depend on that.
+    """
+    with zipfile.ZipFile(source) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    manifest = read_manifest(source)
+    taken: set[str] = set()
+    for variant in manifest["variants"]:
+        for graph, member in variant["members"].items():
+            own = f"graphs/{graph}.{variant['precision']}.own.onnx" if member in taken else member
+            contents[own] = contents[member]
+            manifest["members"][own] = dict(manifest["members"][member])
+            variant["members"][graph] = own
+            taken.add(own)
+    contents["manifest.json"] = json.dumps(manifest).encode()
+    write_stored(target, contents)
+    return target
+
+
 def read_manifest(bundle: Path) -> Manifest:
     """The manifest as zipfile and json see it, without Plait's reader."""
     with zipfile.ZipFile(bundle) as archive:

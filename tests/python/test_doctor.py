@@ -19,10 +19,17 @@ from tests.cases.rebundle import (
     reverse_weight,
     scale_array,
     scale_weight,
+    unshare_graphs,
 )
 
 MODALITIES = ("accelerometer", "gyroscope", "ecg")
 HEADS = ("exercise", "effort")
+
+
+@pytest.fixture(scope="module")
+def tiny_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The suite's bundle, but no graph is shared between precisions. Never write to it."""
+    return unshare_graphs(tiny_bundle, tmp_path_factory.mktemp("own") / "tiny.plait")
 
 
 def signal_of(manifest: Manifest, modality: str) -> dict[str, Any]:
