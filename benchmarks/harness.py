@@ -16,6 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+_PACKAGES = ("plait", "onnxruntime", "numpy", "torch", "Pillow", "opencv-python-headless")
+
 
 @dataclass(frozen=True)
 class Row:
@@ -83,7 +85,7 @@ def spread(milliseconds: Sequence[float]) -> Spread:
 def machine() -> dict[str, Any]:
     """What the figures belong to."""
     packages = {}
-    for name in ("plait", "onnxruntime", "numpy", "torch"):
+    for name in _PACKAGES:
         try:
             packages[name] = version(name)
         except PackageNotFoundError:
@@ -91,7 +93,7 @@ def machine() -> dict[str, Any]:
     return {
         "cpu": _cpu(),
         "cpus": len(os.sched_getaffinity(0)),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "packages": packages,
         "date": time.strftime("%Y-%m-%d"),
