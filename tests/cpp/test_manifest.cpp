@@ -7,6 +7,7 @@
 
 #include "bundle/manifest.hpp"
 #include "bundle_writer.hpp"
+#include "manifest_cases.hpp"
 #include "plait/error.hpp"
 
 namespace plait {
@@ -15,29 +16,11 @@ namespace {
 using detail::parse_manifest;
 using nlohmann::json;
 using testing::example_manifest;
+using testing::refusal_of;
+using testing::with;
+using testing::without;
 
 Manifest parse(const json& manifest) { return parse_manifest(manifest.dump(), "manifest.json"); }
-
-/// The four parts of the refusal; all empty when the text is taken.
-ErrorParts refusal_of(std::string_view text) {
-  try {
-    parse_manifest(text, "manifest.json");
-    return {};
-  } catch (const BundleError& error) {
-    return error.parts();
-  }
-}
-
-/// The example with the value at a JSON pointer replaced, added, or ("/-" of a list) appended.
-json with(const std::string& pointer, const json& value) {
-  json manifest = example_manifest();
-  manifest[json::json_pointer(pointer)] = value;
-  return manifest;
-}
-
-json without(const std::string& pointer) {
-  return example_manifest().patch(json::array({{{"op", "remove"}, {"path", pointer}}}));
-}
 
 TEST(Manifest, gives_every_field) {
   const Manifest manifest = parse(example_manifest());

@@ -9,6 +9,7 @@
 
 #include "bundle/manifest.hpp"
 #include "bundle_writer.hpp"
+#include "manifest_cases.hpp"
 #include "plait/error.hpp"
 
 namespace plait {
@@ -17,27 +18,9 @@ namespace {
 using detail::parse_manifest;
 using nlohmann::json;
 using testing::example_manifest;
-
-/// The four parts of the refusal; all empty when the text is taken.
-ErrorParts refusal_of(std::string_view text) {
-  try {
-    parse_manifest(text, "manifest.json");
-    return {};
-  } catch (const BundleError& error) {
-    return error.parts();
-  }
-}
-
-/// The example with the value at a JSON pointer replaced, added, or ("/-" of a list) appended.
-json with(const std::string& pointer, const json& value) {
-  json manifest = example_manifest();
-  manifest[json::json_pointer(pointer)] = value;
-  return manifest;
-}
-
-json without(const std::string& pointer) {
-  return example_manifest().patch(json::array({{{"op", "remove"}, {"path", pointer}}}));
-}
+using testing::refusal_of;
+using testing::with;
+using testing::without;
 
 /// One change of the example and where the refusal must point.
 struct Wrong {
