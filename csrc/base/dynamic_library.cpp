@@ -32,14 +32,11 @@ void* DynamicLibrary::symbol(const char* name) const noexcept {
   return handle_ != nullptr ? dlsym(handle_, name) : nullptr;
 }
 
-std::string path_of_address(const void* address) {
-  Dl_info info{};
-  if (dladdr(address, &info) == 0 || info.dli_fname == nullptr) return {};
-  return info.dli_fname;
-}
-
 std::string path_of_this_library() {
-  return path_of_address(reinterpret_cast<const void*>(&path_of_this_library));
+  Dl_info info{};
+  const auto* here = reinterpret_cast<const void*>(&path_of_this_library);
+  if (dladdr(here, &info) == 0 || info.dli_fname == nullptr) return {};
+  return info.dli_fname;
 }
 
 }  // namespace plait::detail

@@ -29,7 +29,4 @@ class DynamicLibrary {
 /// when the loader does not know.
 std::string path_of_this_library();
 
-/// The file that holds the code or data at address; empty when the loader does not know.
-std::string path_of_address(const void* address);
-
 }  // namespace plait::detail

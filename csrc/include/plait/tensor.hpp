@@ -85,7 +85,6 @@ struct PLAIT_API TensorView {
   Shape shape;
 
   std::size_t bytes() const noexcept;
-  ConstTensorView as_const() const noexcept { return {data, dtype, shape}; }
   template <typename T>
   std::span<T> as_span() const noexcept {
     return {static_cast<T*>(data), static_cast<std::size_t>(shape.elements())};
