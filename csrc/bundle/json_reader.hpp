@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,6 +62,10 @@ class JsonReader {
   /// The value that one of these words stands for.
   template <typename Value, std::size_t count>
   Value choice(const std::pair<const char*, Value> (&choices)[count]) const {
+    return choice(std::span<const std::pair<const char*, Value>>(choices));
+  }
+  template <typename Value>
+  Value choice(std::span<const std::pair<const char*, Value>> choices) const {
     const std::string word = text();
     std::vector<std::string_view> words;
     for (const auto& [name, value] : choices) {

@@ -65,13 +65,11 @@ ModalityDescription parse_modality(const JsonReader& reader) {
   if (modality.name == "presence") {
     reader.field("name").fail("another name than presence, the mask's name in graphs");
   }
-  modality.kind =
-      reader.field("kind").choice<const char*>({{"signal", "signal"}, {"frame", "frame"}});
-  if (modality.kind == "signal") {
-    modality.signal = parse_signal(reader.field("signal"));
-  } else {
-    modality.frame = parse_frame(reader.field("frame"));
-  }
+  std::vector<std::pair<const char*, const ManifestKind*>> kinds;
+  for (const ManifestKind& kind : manifest_kinds()) kinds.emplace_back(kind.name, &kind);
+  const ManifestKind& kind = *reader.field("kind").choice<const ManifestKind*>(kinds);
+  modality.kind = kind.name;
+  kind.parse(reader.field(kind.name), modality);
   modality.encoder = reader.field("encoder").identifier();
   modality.max_age_ms = reader.field("max_age_ms").positive(kMaxMilliseconds);
   modality.when_missing = reader.field("when_missing")
@@ -84,7 +82,10 @@ ModalityDescription parse_modality(const JsonReader& reader) {
 TensorDescription parse_tensor(const JsonReader& reader) {
   TensorDescription tensor;
   tensor.name = reader.field("name").identifier();
-  tensor.dtype = reader.field("dtype").choice<DType>({{"float32", DType::kFloat32}});
+  tensor.dtype = reader.field("dtype").choice<DType>({{"float32", DType::kFloat32},
+                                                      {"float16", DType::kFloat16},
+                                                      {"uint8", DType::kUInt8},
+                                                      {"int64", DType::kInt64}});
   const JsonReader shape = reader.field("shape");
   std::int64_t elements = 1;
   for (const JsonReader& dimension : shape.elements(2, kMaxRank)) {

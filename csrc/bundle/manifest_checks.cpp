@@ -60,6 +60,7 @@ class Checks {
         }
         expect_name(path + ".inputs[0].name", "sample", graph.inputs[0].name);
         expect_name(path + ".outputs[0].name", "embedding", graph.outputs[0].name);
+        expect_float32(path + ".outputs[0]", graph.outputs[0]);
       } else {
         head_inputs(graph, path + ".inputs");
       }
@@ -72,10 +73,10 @@ class Checks {
       const std::string path = at("modalities", index);
       const GraphDescription& encoder =
           graph_named(modality.encoder, GraphRole::kEncoder, path + ".encoder");
-      const std::vector<std::int64_t> shape =
-          modality.kind == "frame" ? input_shape(modality.frame) : input_shape(modality.signal);
-      expect_shape(path + ".encoder, graph " + quote(encoder.name) + ", input 'sample'", shape,
-                   encoder.inputs[0].shape);
+      const TensorDescription input = manifest_kind(modality).input(modality);
+      const std::string here = path + ".encoder, graph " + quote(encoder.name) + ", input 'sample'";
+      expect_shape(here, input.shape, encoder.inputs[0].shape);
+      expect_dtype(here, input.dtype, encoder.inputs[0]);
     }
   }
 
@@ -155,6 +156,16 @@ class Checks {
     if (got != expected) fail(path, "shape " + shape_text(expected), shape_text(got));
   }
 
+  void expect_dtype(const std::string& path, DType expected, const TensorDescription& got) const {
+    if (got.dtype != expected) {
+      fail(path, "elements of " + std::string(name_of(expected)), std::string(name_of(got.dtype)));
+    }
+  }
+
+  void expect_float32(const std::string& path, const TensorDescription& tensor) const {
+    expect_dtype(path, DType::kFloat32, tensor);
+  }
+
   const GraphDescription& graph_named(const std::string& name, GraphRole role,
                                       const std::string& path) const {
     const GraphDescription* graph = manifest_.graph(name);
@@ -171,6 +182,8 @@ class Checks {
 
   /// One input per modality, none twice, then the mask over them.
   void head_inputs(const GraphDescription& graph, const std::string& path) const {
+    for (const TensorDescription& input : graph.inputs) expect_float32(path, input);
+    expect_float32(path + ", output", graph.outputs[0]);
     if (graph.inputs.size() < 2) {
       fail(path, "an input per modality, then 'presence'", std::to_string(graph.inputs.size()));
     }

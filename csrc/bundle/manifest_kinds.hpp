@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "bundle/json_reader.hpp"
@@ -11,6 +12,18 @@
 namespace plait::detail {
 
 inline constexpr double kMaxMilliseconds = 1e12;
+
+/// One sensor kind as the manifest knows it. The kinds are listed in manifest_kinds.cpp.
+struct ManifestKind {
+  const char* name;  ///< of the kind, and of its section
+  void (*parse)(const JsonReader& section, ModalityDescription& modality);
+  /// What the encoder of such a modality takes, with -1 for the batch in front.
+  TensorDescription (*input)(const ModalityDescription& modality);
+};
+
+std::span<const ManifestKind> manifest_kinds() noexcept;
+/// The kind of a modality that was parsed.
+const ManifestKind& manifest_kind(const ModalityDescription& modality) noexcept;
 
 /// Each reads and checks one section, and throws BundleError with the path to what is wrong.
 SignalDescription parse_signal(const JsonReader& reader);

@@ -41,15 +41,9 @@ class FramePreprocessor final : public Preprocessor {
   }
 
   void prepare(const Sample& sample, PrepareScratch& scratch, TensorView out) const override {
-    const auto* frame = std::get_if<Frame>(&sample);
-    if (frame == nullptr) {
-      throw SampleError({.where = where_,
-                         .expected = "a frame",
-                         .got = "a signal",
-                         .action = "Pass the camera's frame."});
-    }
-    check_channels(frame->format);
-    const FrameView view = checked_view(*frame, where_);
+    const auto& frame = sample_as<Frame>(sample, where_, "Pass the camera's frame.");
+    check_channels(frame.format);
+    const FrameView view = checked_view(frame, where_);
     auto& kept = static_cast<FrameScratch&>(scratch);
     if (kept.resizer == nullptr || kept.format != view.format || kept.height != view.height ||
         kept.width != view.width) {

@@ -1,9 +1,15 @@
 // preprocessor.hpp: raw sample -> encoder input, one implementation a sensor kind.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 
+#include "base/thread_pool.hpp"
+#include "plait/error.hpp"
 #include "plait/manifest.hpp"
 #include "plait/sample.hpp"
 #include "plait/tensor.hpp"
@@ -21,17 +27,41 @@ class Preprocessor {
  public:
   virtual ~Preprocessor() = default;
 
-  /// Shape of one encoder input, [1, ...]; float32.
+  /// Shape of one encoder input, [1, ...].
   virtual Shape input_shape() const = 0;
+  virtual DType input_dtype() const noexcept { return DType::kFloat32; }
   virtual std::unique_ptr<PrepareScratch> make_scratch() const = 0;
-  /// Writes the encoder's input into out, which has input_shape(). Does not allocate.
-  /// Throws SampleError; out is then unspecified.
+  /// Writes the encoder's input into out, which has input_shape() and input_dtype(). Does not
+  /// allocate once warm. Throws SampleError; out is then unspecified.
   virtual void prepare(const Sample& sample, PrepareScratch& scratch, TensorView out) const = 0;
+};
+
+/// What a preprocessor may use. Members are read while it is made only; the pool, which may be
+/// nullptr, outlives it.
+struct PreprocessorResources {
+  /// A member's bytes, checked. Valid as long as the bundle is open. Throws BundleError.
+  std::function<std::span<const std::byte>(const std::string& member)> member;
+  ThreadPool* pool = nullptr;
 };
 
 /// The preprocessor of a modality's kind. where begins its error messages ("watch.plait, modality
 /// accelerometer"). Throws BundleError for a kind or a unit this library does not know.
 std::unique_ptr<Preprocessor> make_preprocessor(const ModalityDescription& modality,
-                                                const std::string& where);
+                                                const std::string& where,
+                                                const PreprocessorResources& resources = {});
+
+/// "a signal", "a frame", ...: for error messages.
+std::string_view kind_of(const Sample& sample) noexcept;
+
+/// The sample as the kind that a preprocessor takes. Throws SampleError for another kind.
+template <typename Kind>
+const Kind& sample_as(const Sample& sample, const std::string& where, const char* action) {
+  const auto* taken = std::get_if<Kind>(&sample);
+  if (taken != nullptr) return *taken;
+  throw SampleError({.where = where,
+                     .expected = std::string(kind_of(Kind{})),
+                     .got = std::string(kind_of(sample)),
+                     .action = action});
+}
 
 }  // namespace plait::detail

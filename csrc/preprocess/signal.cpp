@@ -57,13 +57,8 @@ class SignalPreprocessor final : public Preprocessor {
   }
 
   void prepare(const Sample& sample, PrepareScratch& scratch, TensorView out) const override {
-    if (!std::holds_alternative<Signal>(sample)) {
-      throw SampleError({.where = where_,
-                         .expected = "a signal",
-                         .got = "a frame",
-                         .action = "Pass the sensor's values as [time, channels]."});
-    }
-    const auto& signal = std::get<Signal>(sample);
+    const auto& signal =
+        sample_as<Signal>(sample, where_, "Pass the sensor's values as [time, channels].");
     check(signal);
     const float scale = signal.unit.empty() || signal.unit == description_.sensor_unit
                             ? sensor_scale_

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "backends/onnxruntime/backend.hpp"
-#include "base/thread_pool.hpp"
 #include "plait/error.hpp"
 #include "runtime/model_impl.hpp"
 
@@ -51,21 +50,25 @@ void LoadOptions::validate() const {
 ModelImpl::ModelImpl(Bundle bundle, const LoadOptions& options)
     : bundle_(std::move(bundle)),
       precision_(chosen_precision(bundle_, options)),
+      pool_(options.threads > 0 ? options.threads : detail::available_cpus()),
       contract_(bundle_.manifest(), bundle_.name()) {
-  const int threads = options.threads > 0 ? options.threads : detail::available_cpus();
-  backend_ = detail::make_onnxruntime_backend(options, threads);
-  describe_modalities();
+  backend_ = detail::make_onnxruntime_backend(options, pool_.threads());
+  describe_modalities(options.verify);
   describe_heads();
-  load_graphs(options, threads);
+  load_graphs(options);
   (void)lend();  // the first set of buffers is made here, not in the first run
 }
 
-void ModelImpl::describe_modalities() {
+void ModelImpl::describe_modalities(bool verify) {
+  const detail::PreprocessorResources resources{
+      .member = [&](const std::string& name) { return bundle_.member(name, verify); },
+      .pool = &pool_};
   for (const ModalityDescription& modality : manifest().modalities) {
     ModalityRuntime runtime;
     runtime.where = bundle_.name() + ", modality " + modality.name;
-    runtime.preprocessor = detail::make_preprocessor(modality, runtime.where);
+    runtime.preprocessor = detail::make_preprocessor(modality, runtime.where, resources);
     runtime.input = runtime.preprocessor->input_shape();
+    runtime.input_dtype = runtime.preprocessor->input_dtype();
     runtime.embedding = single(manifest().graph(modality.encoder)->outputs.front());
     modalities_.push_back(std::move(runtime));
   }
@@ -90,9 +93,8 @@ void ModelImpl::describe_heads() {
   }
 }
 
-void ModelImpl::load_graphs(const LoadOptions& options, int threads) {
+void ModelImpl::load_graphs(const LoadOptions& options) {
   // Hashing and graph optimization take most of a load, and graphs do not depend on one another.
-  detail::ThreadPool pool(std::min<int>(threads, static_cast<int>(manifest().graphs.size())));
   const auto load = [&](std::size_t i) {
     const bool encoder = i < modalities_.size();
     const std::string& graph = encoder ? manifest().modalities[i].encoder
@@ -101,7 +103,7 @@ void ModelImpl::load_graphs(const LoadOptions& options, int threads) {
         encoder ? modalities_[i].encoder : heads_[i - modalities_.size()].head;
     target = load_graph(*manifest().graph(graph), options.verify);
   };
-  pool.parallel_for(modalities_.size() + heads_.size(), load);
+  pool_.parallel_for(modalities_.size() + heads_.size(), load);
 }
 
 std::unique_ptr<detail::Executable> ModelImpl::load_graph(const GraphDescription& graph,
@@ -120,7 +122,7 @@ std::unique_ptr<detail::RunContext> ModelImpl::make_context() const {
   for (const ModalityRuntime& modality : modalities_) {
     detail::ModalityBuffers buffers;
     buffers.scratch = modality.preprocessor->make_scratch();
-    buffers.input = Tensor(DType::kFloat32, modality.input);
+    buffers.input = Tensor(modality.input_dtype, modality.input);
     buffers.embedding = Tensor(DType::kFloat32, modality.embedding);
     const TensorView input = buffers.input.view();
     const TensorView embedding = buffers.embedding.view();

@@ -47,6 +47,10 @@ Shape Model::input_shape(std::string_view modality) const {
   return impl_->input_shape(impl_->index_of(modality));
 }
 
+DType Model::input_dtype(std::string_view modality) const {
+  return impl_->input_dtype(impl_->index_of(modality));
+}
+
 Shape Model::embedding_shape(std::string_view modality) const {
   return impl_->embedding_shape(impl_->index_of(modality));
 }

@@ -27,10 +27,28 @@ void softmax(std::span<const float> logits, std::span<float> scores) noexcept {
   for (float& score : scores) score /= sum;
 }
 
-void check_values(const ConstTensorView& given, const Shape& shape, const std::string& where,
-                  const std::string& what) {
-  const std::string expected = what + " of shape " + shape.text() + ", float32, contiguous";
-  if (given.data == nullptr || given.dtype != DType::kFloat32 || !(given.shape == shape) ||
+/// Float16 has all exponent bits set where it is not finite.
+bool all_finite_halves(std::span<const std::uint16_t> values) noexcept {
+  return std::none_of(values.begin(), values.end(),
+                      [](std::uint16_t value) { return (value & 0x7C00U) == 0x7C00U; });
+}
+
+bool all_finite(const ConstTensorView& view) noexcept {
+  const auto count = static_cast<std::size_t>(view.shape.elements());
+  if (view.dtype == DType::kFloat32) {
+    return all_finite({static_cast<const float*>(view.data), count});
+  }
+  if (view.dtype == DType::kFloat16) {
+    return all_finite_halves({static_cast<const std::uint16_t*>(view.data), count});
+  }
+  return true;
+}
+
+void check_values(const ConstTensorView& given, const Shape& shape, DType dtype,
+                  const std::string& where, const std::string& what) {
+  const std::string expected =
+      what + " of shape " + shape.text() + ", " + std::string(name_of(dtype)) + ", contiguous";
+  if (given.data == nullptr || given.dtype != dtype || !(given.shape == shape) ||
       !given.contiguous()) {
     const std::string layout = given.contiguous() ? "" : ", strided";
     throw SampleError(
@@ -41,8 +59,7 @@ void check_values(const ConstTensorView& given, const Shape& shape, const std::s
                     : given.shape.text() + " of " + std::string(name_of(given.dtype)) + layout,
          .action = ""});
   }
-  if (!all_finite(
-          {static_cast<const float*>(given.data), static_cast<std::size_t>(shape.elements())})) {
+  if (!all_finite(given)) {
     throw SampleError({.where = where,
                        .expected = expected + ", finite",
                        .got = "NaN or infinity",
@@ -50,14 +67,15 @@ void check_values(const ConstTensorView& given, const Shape& shape, const std::s
   }
 }
 
-void check_output(const TensorView& out, const Shape& shape, const std::string& where) {
-  if (out.data != nullptr && out.dtype == DType::kFloat32 && out.shape == shape) return;
-  throw ConfigError({.where = where,
-                     .expected = "an output of shape " + shape.text() + ", float32",
-                     .got = out.data == nullptr
-                                ? "no memory"
-                                : out.shape.text() + " of " + std::string(name_of(out.dtype)),
-                     .action = ""});
+void check_output(const TensorView& out, const Shape& shape, DType dtype,
+                  const std::string& where) {
+  if (out.data != nullptr && out.dtype == dtype && out.shape == shape) return;
+  throw ConfigError(
+      {.where = where,
+       .expected = "an output of shape " + shape.text() + ", " + std::string(name_of(dtype)),
+       .got = out.data == nullptr ? "no memory"
+                                  : out.shape.text() + " of " + std::string(name_of(out.dtype)),
+       .action = ""});
 }
 
 void copy(const ConstTensorView& from, const TensorView& to) noexcept {
@@ -100,7 +118,8 @@ void ModelImpl::fuse(std::span<const NamedEmbedding> embeddings, ResultImpl& res
     context->presence[m] = given ? Presence::kCached : Presence::kAbsent;
     result.modalities[m].prepare = result.modalities[m].encode = {};
     if (!given) return;
-    check_values(item.embedding, modalities_[m].embedding, modalities_[m].where, "an embedding");
+    check_values(item.embedding, modalities_[m].embedding, DType::kFloat32, modalities_[m].where,
+                 "an embedding");
     copy(item.embedding, context->modalities[m].embedding.view());
   });
   contract_.check(context->presence);
@@ -178,13 +197,13 @@ void ModelImpl::prepare(detail::RunContext& context, std::size_t modality, const
 
 void ModelImpl::prepare(std::size_t modality, const Sample& sample, TensorView out) {
   const ModalityRuntime& runtime = modalities_[modality];
-  check_output(out, runtime.input, runtime.where);
+  check_output(out, runtime.input, runtime.input_dtype, runtime.where);
   const auto context = lend();
   runtime.preprocessor->prepare(sample, *context->modalities[modality].scratch, out);
 }
 
 void ModelImpl::encode(std::size_t modality, const Sample& sample, TensorView out) {
-  check_output(out, modalities_[modality].embedding, modalities_[modality].where);
+  check_output(out, modalities_[modality].embedding, DType::kFloat32, modalities_[modality].where);
   const auto context = lend();
   prepare(*context, modality, sample);
   context->modalities[modality].encoder->run();
@@ -194,8 +213,8 @@ void ModelImpl::encode(std::size_t modality, const Sample& sample, TensorView ou
 void ModelImpl::encode_prepared(std::size_t modality, const ConstTensorView& prepared,
                                 TensorView out) {
   const ModalityRuntime& runtime = modalities_[modality];
-  check_values(prepared, runtime.input, runtime.where, "an encoder input");
-  check_output(out, runtime.embedding, runtime.where);
+  check_values(prepared, runtime.input, runtime.input_dtype, runtime.where, "an encoder input");
+  check_output(out, runtime.embedding, DType::kFloat32, runtime.where);
   const auto context = lend();
   detail::ModalityBuffers& buffers = context->modalities[modality];
   copy(prepared, buffers.input.view());
@@ -205,6 +224,10 @@ void ModelImpl::encode_prepared(std::size_t modality, const ConstTensorView& pre
 
 const Shape& ModelImpl::input_shape(std::size_t modality) const noexcept {
   return modalities_[modality].input;
+}
+
+DType ModelImpl::input_dtype(std::size_t modality) const noexcept {
+  return modalities_[modality].input_dtype;
 }
 
 const Shape& ModelImpl::embedding_shape(std::size_t modality) const noexcept {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backends/backend.hpp"
+#include "base/thread_pool.hpp"
 #include "plait/bundle.hpp"
 #include "plait/model.hpp"
 #include "preprocess/preprocessor.hpp"
@@ -34,6 +35,7 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
 
   std::size_t index_of(std::string_view modality) const { return contract_.index_of(modality); }
   const Shape& input_shape(std::size_t modality) const noexcept;
+  DType input_dtype(std::size_t modality) const noexcept;
   const Shape& embedding_shape(std::size_t modality) const noexcept;
 
  private:
@@ -42,6 +44,7 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
     std::unique_ptr<detail::Preprocessor> preprocessor;
     std::unique_ptr<detail::Executable> encoder;
     Shape input;
+    DType input_dtype = DType::kFloat32;
     Shape embedding;
   };
   struct HeadRuntime {
@@ -54,8 +57,8 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
     std::vector<std::pair<std::uint32_t, ExpectedQuality>> quality;
   };
 
-  void load_graphs(const LoadOptions& options, int threads);
-  void describe_modalities();
+  void load_graphs(const LoadOptions& options);
+  void describe_modalities(bool verify);
   void describe_heads();
   std::unique_ptr<detail::Executable> load_graph(const GraphDescription& graph, bool verify);
 
@@ -69,6 +72,7 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
 
   Bundle bundle_;
   std::string precision_;
+  detail::ThreadPool pool_;  // of loading and of preprocessing; backends have their own
   std::unique_ptr<detail::Backend> backend_;
   detail::PresenceContract contract_;
   std::vector<ModalityRuntime> modalities_;

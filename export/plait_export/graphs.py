@@ -21,13 +21,14 @@ BATCH = "batch"
 
 @dataclass(frozen=True)
 class TensorDescription:
-    """One input or output: float32, [batch, *shape]."""
+    """One input or output: [batch, *shape] of a NumPy dtype's name."""
 
     name: str
     shape: tuple[int, ...]
+    dtype: str = "float32"
 
     def to_manifest(self) -> dict[str, Any]:
-        return {"name": self.name, "dtype": "float32", "shape": [BATCH, *self.shape]}
+        return {"name": self.name, "dtype": self.dtype, "shape": [BATCH, *self.shape]}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ from plait import ConfigError
 from plait_export.describe import Classification, Deployment, Frame, Regression, Signal
 from plait_export.frames import check_frame
 
-Sample = Mapping[str, NDArray[Any]]
+# Raw samples by modality: arrays; of a text, a str.
+Sample = Mapping[str, Any]
 
 _DTYPES = ("float32", "float64", "int16")
 
@@ -101,10 +102,7 @@ def _check_sample(deployment: Deployment, sample: object, where: str) -> None:
             action="Every sample needs all modalities: the exporter leaves them out by itself.",
         )
     for name, modality in deployment.modalities.items():
-        if isinstance(modality, Frame):
-            check_frame(modality, sample[name], f"{where}, modality {name}")
-        else:
-            _check_window(modality, sample[name], f"{where}, modality {name}")
+        _CHECKS[type(modality)](modality, sample[name], f"{where}, modality {name}")
 
 
 def _check_window(signal: Signal, values: object, where: str) -> None:
@@ -131,6 +129,12 @@ def _check_window(signal: Signal, values: object, where: str) -> None:
             got=f"{int((~np.isfinite(values)).sum())} that are NaN or infinite",
             action="Leave broken samples out: the core refuses them too.",
         )
+
+
+_CHECKS: Mapping[type, Callable[[Any, object, str], None]] = {
+    Frame: check_frame,
+    Signal: _check_window,
+}
 
 
 def _target(deployment: Deployment, head: str, target: Any, where: str) -> Any:

@@ -180,8 +180,8 @@ def _export(
             action="Try torch.onnx.export on the module by itself.",
         )
     model = clean(program.model_proto, name)
-    inputs = tuple(TensorDescription(i.name, _shape(i, where)) for i in model.graph.input)
-    outputs = [TensorDescription(o.name, _shape(o, where)) for o in model.graph.output]
+    inputs = tuple(_describe(value, where) for value in model.graph.input)
+    outputs = [_describe(value, where) for value in model.graph.output]
     if [tensor.name for tensor in inputs] != list(feeds) or len(outputs) != 1:
         raise ExportError(
             where=where,
@@ -233,6 +233,11 @@ def _check_width(module: nn.Module, feeds: dict[str, FloatArray], labels: int, w
             got=f"shape {['batch', *output.shape[1:]]}",
             action="Give as many labels as the module has outputs.",
         )
+
+
+def _describe(value: onnx.ValueInfoProto, where: str) -> TensorDescription:
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+    return TensorDescription(value.name, _shape(value, where), dtype.name)
 
 
 def _shape(value: onnx.ValueInfoProto, where: str) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plait import Bundle
+from plait.kinds import kind_of
 
 # What holds where a bundle's manifest states no bound of its own (docs/bundle.md, golden).
 _USUAL_TOLERANCE = {"prepare": 1e-5, "fp32": 1e-4}
@@ -64,7 +65,7 @@ def read_array(bundle: Bundle, member: str) -> NDArray[Any]:
 
 def golden_samples(
     bundle: Bundle, presence: Sequence[str], cases: Sequence[GoldenCase] | None = None
-) -> list[dict[str, NDArray[Any]]]:
+) -> list[dict[str, Any]]:
     """Sets of raw samples holding exactly the modalities of `presence`.
 
     Every case that has all of them gives one set; where none has, the modalities are taken from
@@ -72,18 +73,23 @@ def golden_samples(
     """
     if cases is None:
         cases = golden_cases(bundle.manifest)
+    described = {modality["name"]: modality for modality in bundle.manifest["modalities"]}
+
+    def sample(name: str, member: str) -> Any:
+        return kind_of(described[name]).sample_of(read_array(bundle, member))
+
     whole = [case for case in cases if all(f"sample:{name}" in case.stages for name in presence)]
     if whole:
         return [
-            {name: read_array(bundle, case.stages[f"sample:{name}"]) for name in presence}
+            {name: sample(name, case.stages[f"sample:{name}"]) for name in presence}
             for case in whole
         ]
-    mixed: dict[str, NDArray[Any]] = {}
+    mixed: dict[str, Any] = {}
     for name in presence:
         member = next(
             (c.stages[f"sample:{name}"] for c in cases if f"sample:{name}" in c.stages), None
         )
         if member is None:
             return []
-        mixed[name] = read_array(bundle, member)
+        mixed[name] = sample(name, member)
     return [mixed]

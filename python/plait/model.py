@@ -137,15 +137,15 @@ class Model:
         """
         return Result(self._core.run(samples), self.heads)
 
-    def prepare(self, modality: str, sample: Sample) -> NDArray[np.float32]:
-        """Raw sample -> encoder input, [1, ...]."""
+    def prepare(self, modality: str, sample: Sample) -> NDArray[Any]:
+        """Raw sample -> encoder input, [1, ...]; of texts int64, of frames as declared."""
         return self._core.prepare(modality, sample)
 
     def encode(self, modality: str, sample: Sample) -> NDArray[np.float32]:
         """Raw sample -> embedding, [1, ...]."""
         return self._core.encode(modality, sample)
 
-    def encode_prepared(self, modality: str, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
+    def encode_prepared(self, modality: str, prepared: NDArray[Any]) -> NDArray[np.float32]:
         """Encoder input [1, ...] -> embedding [1, ...]."""
         return self._core.encode_prepared(modality, prepared)
 

@@ -18,8 +18,8 @@ from PIL import Image
 
 import plait
 from plait.cli.application import run
-from plait.cli.inspect_bundle import frame_lines
 from plait.doctor import replay
+from plait.kinds.frame import lines as frame_lines
 from plait_export import Deployment, ExportReport, Frame, reference
 from plait_export.graphs import relative_error
 from plait_export.samples import check_samples

@@ -103,8 +103,9 @@ py::array array_on(const ConstTensorView& view, const py::object& owner) {
   return array;
 }
 
-OwnedArray::OwnedArray(const Shape& shape)
-    : array_(std::vector<py::ssize_t>(shape.dims().begin(), shape.dims().end())),
-      view_{array_.mutable_data(), DType::kFloat32, shape} {}
+OwnedArray::OwnedArray(const Shape& shape, DType dtype)
+    : array_(py::dtype(std::string(name_of(dtype))),
+             std::vector<py::ssize_t>(shape.dims().begin(), shape.dims().end())),
+      view_{array_.mutable_data(), dtype, shape} {}
 
 }  // namespace plait::python

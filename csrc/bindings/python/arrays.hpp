@@ -29,15 +29,15 @@ std::span<const std::int64_t> timestamps_of(const py::handle& value, const std::
 /// A read-only NumPy array on memory that owner keeps alive.
 py::array array_on(const ConstTensorView& view, const py::object& owner);
 
-/// A float32 NumPy array for the core to write into.
+/// A NumPy array for the core to write into.
 class OwnedArray {
  public:
-  explicit OwnedArray(const Shape& shape);
+  explicit OwnedArray(const Shape& shape, DType dtype = DType::kFloat32);
   TensorView view() noexcept { return view_; }
   py::array array() const { return array_; }
 
  private:
-  py::array_t<float> array_;
+  py::array array_;
   TensorView view_;
 };
 

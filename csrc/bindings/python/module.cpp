@@ -109,7 +109,7 @@ PyResult fuse(const Model& model, const py::dict& embeddings) {
 }
 
 py::array prepare(const Model& model, const std::string& modality, const py::object& sample) {
-  OwnedArray out(model.input_shape(modality));
+  OwnedArray out(model.input_shape(modality), model.input_dtype(modality));
   const SampleList list(model.manifest(), modality, sample);
   {
     const py::gil_scoped_release release;

@@ -116,6 +116,114 @@ struct FrameDescription {
   FrameLayout layout = FrameLayout::kNCHW;
 };
 
+/// What a sound's encoder gets.
+enum class SoundFeatures : std::uint8_t {
+  kWaveform,  ///< the samples themselves: [window]
+  kLogMel,    ///< logarithms of the energy in mel bands, a column a frame
+  kMfcc       ///< their discrete cosine transform
+};
+
+/// What becomes of a sound that is shorter than the window.
+enum class SoundShorter : std::uint8_t { kRefuse, kZeros, kRepeat };
+/// What becomes of a sound that is longer than the window: its first or last part is taken.
+enum class SoundLonger : std::uint8_t { kRefuse, kFirst, kLast };
+
+/// Weights of one analysis frame. Periodic windows divide by the length, symmetric ones by one
+/// less.
+enum class SoundWindow : std::uint8_t {
+  kHann,           ///< periodic
+  kHannSymmetric,  ///< Kaldi's "hanning"
+  kHamming,        ///< periodic
+  kHammingSymmetric,
+  kPovey,  ///< symmetric Hann to the power 0.85
+  kRectangular
+};
+
+/// Where analysis frames begin and what they see beyond the sound's ends.
+enum class SoundEdges : std::uint8_t {
+  kSnip,     ///< only frames that fit: 1 + (samples - length) / step
+  kReflect,  ///< centred, mirrored without the end sample: 1 + samples / step
+  kZeros,    ///< centred, zeros beyond the ends
+  kKaldi  ///< Kaldi's snip_edges = false: (samples + step / 2) / step, mirrored with the end sample
+};
+
+enum class MelScale : std::uint8_t {
+  kSlaney,  ///< linear to 1000 Hz, logarithmic above; triangles linear in Hz
+  kHtk,     ///< 2595 log10(1 + f / 700); triangles linear in Hz
+  kKaldi    ///< HTK's scale; triangles linear in mel
+};
+
+enum class SoundLogarithm : std::uint8_t {
+  kNatural,   ///< ln(max(x, floor) + offset)
+  kTen,       ///< log10(max(x, floor) + offset)
+  kDecibels,  ///< 10 log10(max(x, floor) + offset), 20 log10 for magnitudes
+  kNone
+};
+
+/// Spectra and mel bands of one sound. Frames are of the encoder's rate.
+struct MelDescription {
+  std::int64_t length = 0;  ///< samples of an analysis frame, at most fft
+  std::int64_t step = 0;    ///< samples from frame to frame
+  std::int64_t fft = 0;     ///< points of the transform; shorter frames are padded with zeros
+  SoundWindow window = SoundWindow::kHann;
+  SoundEdges edges = SoundEdges::kReflect;
+  bool drop_last = false;    ///< Whisper leaves the last frame out
+  bool remove_mean = false;  ///< of each frame, before anything else, as Kaldi
+  float preemphasis = 0.0F;  ///< x[i] -= preemphasis * x[i - 1], x[-1] = x[0], in each frame
+  bool magnitude = false;    ///< |X| instead of |X|^2
+  std::int64_t bins = 0;     ///< mel bands
+  double low_hz = 0.0;       ///< of the lowest band's lower edge
+  double high_hz = 0.0;      ///< of the highest band's upper edge, at most half the rate
+  MelScale scale = MelScale::kHtk;
+  bool area_norm = false;  ///< librosa's norm="slaney": each triangle divided by half its width
+  SoundLogarithm logarithm = SoundLogarithm::kNatural;
+  float floor = 0.0F;
+  float offset = 0.0F;
+  bool relative_to_max = false;   ///< decibels below the window's largest value (librosa's ref=max)
+  float range = 0.0F;             ///< no value further than this below the window's largest; 0: any
+  std::int64_t coefficients = 0;  ///< kMfcc: of the orthonormal DCT-II kept
+  float lifter = 0.0F;            ///< kMfcc: Kaldi's and HTK's cepstral lifter; 0: none
+  std::int64_t frames = 0;        ///< frames the encoder sees; 0: those of the window
+  float pad = 0.0F;               ///< value of the frames after the last, before normalisation
+};
+
+/// How raw sound becomes an encoder's input: channels are mixed, the rate converted, a window cut,
+/// features computed, and (feature - mean) / std given to the encoder.
+struct SoundDescription {
+  double sensor_rate_hz = 0.0;        ///< of raw samples that state none
+  std::int64_t sensor_channels = 1;   ///< columns of a raw sample
+  std::int64_t channel = -1;          ///< the channel that is taken; -1: the mean of all
+  double rate_hz = 0.0;               ///< the encoder's
+  std::int64_t resampler_zeros = 32;  ///< zero crossings on each side of the windowed sinc
+  double resampler_rolloff = 0.95;    ///< its cut-off as a part of the lower Nyquist frequency
+  double resampler_beta = 12.0;       ///< of its Kaiser window
+  std::int64_t window = 0;            ///< samples at rate_hz that the encoder sees
+  SoundShorter shorter = SoundShorter::kRefuse;
+  SoundLonger longer = SoundLonger::kRefuse;
+  float gain = 1.0F;         ///< onto samples in -1 to 1; 32768 where training saw int16 values
+  bool standardize = false;  ///< kWaveform: zero mean, unit variance over the window (wav2vec 2.0)
+  SoundFeatures features = SoundFeatures::kLogMel;
+  std::string family;         ///< "whisper", "kaldi", "librosa", ...: for people
+  MelDescription mel;         ///< of kLogMel and kMfcc
+  std::vector<float> mean;    ///< one, or one a band or coefficient
+  std::vector<float> std;     ///< as mean, > 0
+  bool frames_first = false;  ///< [1, frames, bands] instead of [1, bands, frames]
+};
+
+/// How a text becomes an encoder's input, int64: [1, tokens], or with mask [1, 2, tokens] where
+/// row 0 holds token ids and row 1 the attention mask (1 for a token, 0 for padding).
+struct TextDescription {
+  std::string tokenizer;    ///< member: a Hugging Face tokenizer.json
+  std::int64_t tokens = 0;  ///< ids the encoder sees; longer texts are cut, shorter padded
+  bool mask = false;
+  bool special_tokens = true;  ///< as the file's post-processor adds them
+  bool truncate_left = false;  ///< cut at the front instead of at the end
+  bool pad_left = false;
+  std::int64_t pad_id = 0;
+  std::string bank;                  ///< member: float32 embeddings, one row a prompt; or empty
+  std::vector<std::string> prompts;  ///< of the bank's rows
+};
+
 struct TensorDescription {
   std::string name;
   DType dtype = DType::kFloat32;
@@ -133,9 +241,11 @@ struct GraphDescription {
 
 struct ModalityDescription {
   std::string name;
-  std::string kind;          ///< "signal" or "frame"
+  std::string kind;          ///< "signal", "frame", "sound" or "text"
   SignalDescription signal;  ///< of kind "signal"
   FrameDescription frame;    ///< of kind "frame"
+  SoundDescription sound;    ///< of kind "sound"
+  TextDescription text;      ///< of kind "text"
   std::string encoder;       ///< name of a graph
   double max_age_ms = 0.0;
   WhenMissing when_missing = WhenMissing::kMask;

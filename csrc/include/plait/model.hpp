@@ -116,7 +116,7 @@ class PLAIT_API Model {
   /// modalities are not run. Throws SampleError, BackendError; result is then unspecified.
   void run(std::span<const NamedSample> samples, Result& result) const;
 
-  /// Raw sample -> encoder input, [1, ...] float32. out must have input_shape(modality).
+  /// Raw sample -> encoder input. out must have input_shape(modality) and input_dtype(modality).
   void prepare(std::string_view modality, const Sample& sample, TensorView out) const;
   /// Raw sample -> embedding, [1, ...] float32. out must have embedding_shape(modality).
   void encode(std::string_view modality, const Sample& sample, TensorView out) const;
@@ -126,6 +126,8 @@ class PLAIT_API Model {
   void fuse(std::span<const NamedEmbedding> embeddings, Result& result) const;
 
   Shape input_shape(std::string_view modality) const;
+  /// float32 for signals and sounds, int64 for texts; of frames as the bundle declares.
+  DType input_dtype(std::string_view modality) const;
   Shape embedding_shape(std::string_view modality) const;
 
  private:

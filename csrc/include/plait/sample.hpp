@@ -73,8 +73,22 @@ struct Frame {
   Rectangle region{};  ///< of width and height 0: the whole frame
 };
 
-/// One raw sample of any kind. Further kinds (sound, text, points) are added here.
-using Sample = std::variant<Signal, Frame>;
+/// A stretch of PCM sound: a microphone's chunk, a clip.
+///
+/// values: [frames] of one channel or [frames, channels], int16 or float32 in -1 to 1, any strides:
+/// interleaved and planar memory are the same view with other strides.
+struct Sound {
+  ConstTensorView values;
+  double sample_rate_hz = 0.0;  ///< 0: the rate that the bundle declares for its sensor
+};
+
+/// A text: a prompt, a command, a caption.
+struct Text {
+  std::string_view utf8{};
+};
+
+/// One raw sample of any kind. Further kinds (points) are added here.
+using Sample = std::variant<Signal, Frame, Sound, Text>;
 
 /// What the caller says of one modality: a sample, or (nullptr) that it is absent.
 struct NamedSample {

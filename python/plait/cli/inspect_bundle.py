@@ -16,7 +16,7 @@ import plait
 from plait.cli.options import BundleArgument, JsonOption
 from plait.cli.outcome import ExitCode, command
 from plait.cli.output import bytes_text, console, presence_text, write_json
-from plait.frame import YUV_FORMATS
+from plait.kinds import kind_of
 
 _MISSING = {
     "learned": "a learned token takes its place",
@@ -87,47 +87,12 @@ def _page(
 
 def _add_modality(tree: Tree, modality: Mapping[str, Any]) -> None:
     branch = tree.add(Text.assemble((modality["name"], "cyan"), f"  {modality['kind']}"))
-    lines = frame_lines if modality["kind"] == "frame" else signal_lines
-    section = modality[modality["kind"]]
-    for line in lines(section):
+    for line in kind_of(modality).lines(modality[modality["kind"]]):
         branch.add(Text(line))
-    branch.add(Text(f"mean {_numbers(section['mean'])}, std {_numbers(section['std'])}"))
     branch.add(
         f"older than {modality['max_age_ms']:g} ms counts as absent; when absent, "
         f"{_MISSING.get(modality['when_missing'], modality['when_missing'])}"
     )
-
-
-def signal_lines(signal: Mapping[str, Any]) -> list[str]:
-    """What a signal is, in lines for people."""
-    lines = [
-        f"window {signal['window']} x {len(signal['channels'])} "
-        f"({', '.join(signal['channels'])}) in {signal['unit']}, {signal['rate_hz']:g} Hz, "
-        f"{signal['window'] / signal['rate_hz']:g} s, {signal['layout']}"
-    ]
-    sensor = signal.get("sensor", signal)
-    if (sensor["channels"], sensor["unit"]) != (signal["channels"], signal["unit"]):
-        lines.append(f"sensor gives {', '.join(sensor['channels'])} in {sensor['unit']}")
-    return lines
-
-
-def frame_lines(frame: Mapping[str, Any]) -> list[str]:
-    """What a frame is, in lines for people."""
-    sensor, resize, crop = frame["sensor"], frame["resize"], frame.get("crop")
-    height, width = (crop or resize)["size"]
-    antialias = "antialiased" if resize["antialias"] else "not antialiased"
-    fit = f"{resize['fit']} to {resize['size'][0]} x {resize['size'][1]}"
-    if crop:
-        fit += f", then the centre's {height} x {width}"
-    elif resize["fit"] == "letterbox":
-        fit += f", padded with {resize.get('pad', 0):g}"
-    yuv = f", {sensor['matrix']} {sensor['range']}" if sensor["format"] in YUV_FORMATS else ""
-    return [
-        f"{frame['channels']} of {height} x {width} pixels, {frame['layout']}",
-        f"sensor gives {sensor['format']}{yuv}",
-        f"{fit}; {resize['filter']}, {antialias}, {frame['arithmetic']}",
-        f"scale {frame['scale']:.6g}",
-    ]
 
 
 def _head_text(head: Mapping[str, Any]) -> Text:
@@ -229,7 +194,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(str(item) for item in value)
     return str(value)
-
-
-def _numbers(values: Sequence[float]) -> str:
-    return f"[{', '.join(f'{value:.4g}' for value in values)}]"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plait.doctor.diagnosis import StageCheck
+from plait.kinds import kind_of
 
 # Above this many tolerances an error is no matter of rounding.
 _ROUNDING = 20.0
@@ -87,7 +88,7 @@ def describe_prepared(
 
     answer, reference: [1, ...] in the layout that the manifest states for the modality.
     """
-    names, last, otherwise = _channels_of(modality)
+    names, last, otherwise = kind_of(modality).channels(modality[modality["kind"]])
     a, b = (
         np.moveaxis(np.asarray(x[0], dtype=np.float64), -1 if last else 0, 0).reshape(
             len(names), -1
@@ -107,19 +108,6 @@ def describe_prepared(
             return f"not a scale or shift of any channel: {otherwise}"
         found.append(f"channel {name} holds what the reference has in {other}")
     return "; ".join(found)
-
-
-def _channels_of(modality: Mapping[str, Any]) -> tuple[Sequence[str], bool, str]:
-    """Names of the channels, whether they come last, and what else may differ."""
-    if modality["kind"] == "frame":
-        frame = modality["frame"]
-        colours = frame["channels"]
-        names = tuple(colours) if colours in ("RGB", "BGR") else (colours,)
-        otherwise = "filter, antialiasing, colour matrix or range, fit, crop or another sample"
-        return names, frame["layout"] == "NHWC", otherwise
-    signal = modality["signal"]
-    otherwise = "resampling, time order or another sample"
-    return signal["channels"], signal.get("layout", "NCT") == "NTC", otherwise
 
 
 def _affine(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float] | None:

@@ -19,8 +19,8 @@ import plait
 from plait.doctor.causes import describe_prepared, usual_causes
 from plait.doctor.diagnosis import Diagnosis, StageCheck
 from plait.doctor.environment import Environment, environment
-from plait.doctor.samples import wrong_with_sample
 from plait.golden import GoldenCase, golden_cases, golden_tolerance, read_array
+from plait.kinds import kind_of
 
 Progress = Callable[[str, int, int], None]
 Array = NDArray[Any]
@@ -172,8 +172,9 @@ def _check_preparation(
     for modality in case.presence:
         if (member := case.stages.get(f"sample:{modality}")) is None:
             continue
-        sample, described = golden.array(member), golden.modalities[modality]
-        wrong = wrong_with_sample(described, sample)
+        array, described = golden.array(member), golden.modalities[modality]
+        kind = kind_of(described)
+        wrong = kind.wrong_with(described[described["kind"]], array)
         error = _INFINITE if wrong else 0.0
         yield StageCheck(f"sample:{modality}", None, case.name, "description", error, 0.0, wrong)
         if wrong or (member := case.stages.get(f"prepare:{modality}")) is None:
@@ -189,7 +190,7 @@ def _check_preparation(
             ),
             golden.array(member),
         )
-        answer, check = comparison.run(model.prepare, modality, sample)
+        answer, check = comparison.run(model.prepare, modality, kind.sample_of(array))
         if answer is not None and not check.ok and not check.note:
             check = replace(check, note=describe_prepared(answer, comparison.reference, described))
             reference = comparison.reference
