@@ -6,6 +6,7 @@
 #include "plait/error.hpp"
 #include "preprocess/frame.hpp"
 #include "preprocess/signal.hpp"
+#include "preprocess/text.hpp"
 
 namespace plait::detail {
 namespace {
@@ -23,6 +24,11 @@ constexpr std::array kKinds = {
     Kind{"signal",
          [](const ModalityDescription& modality, const std::string& where,
             const PreprocessorResources&) { return make_signal_preprocessor(modality, where); }},
+    Kind{"text",
+         [](const ModalityDescription& modality, const std::string& where,
+            const PreprocessorResources& resources) {
+           return make_text_preprocessor(modality, where, resources);
+         }},
 };
 
 }  // namespace

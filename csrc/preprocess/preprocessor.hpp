@@ -34,6 +34,10 @@ class Preprocessor {
   /// Writes the encoder's input into out, which has input_shape() and input_dtype(). Does not
   /// allocate once warm. Throws SampleError; out is then unspecified.
   virtual void prepare(const Sample& sample, PrepareScratch& scratch, TensorView out) const = 0;
+
+  /// The embedding of a sample for which no encoder has to run; empty for every other sample.
+  /// Throws SampleError where there is no encoder to run either. Does not allocate.
+  virtual std::span<const float> known_embedding(const Sample&) const { return {}; }
 };
 
 /// What a preprocessor may use. Members are read while it is made only; the pool, which may be

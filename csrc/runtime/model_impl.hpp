@@ -42,7 +42,7 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
   struct ModalityRuntime {
     std::string where;
     std::unique_ptr<detail::Preprocessor> preprocessor;
-    std::unique_ptr<detail::Executable> encoder;
+    std::unique_ptr<detail::Executable> encoder;  // nullptr where a bank takes its place
     Shape input;
     DType input_dtype = DType::kFloat32;
     Shape embedding;
@@ -66,6 +66,7 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
   std::unique_ptr<detail::RunContext> make_context() const;
 
   void prepare(detail::RunContext& context, std::size_t modality, const Sample& sample);
+  bool recall(detail::RunContext& context, std::size_t modality, const Sample& sample);
   void check_owner(const ResultImpl& result) const;
   void fuse(detail::RunContext& context, ResultImpl& result);
   void answer(detail::RunContext& context, std::size_t head, ResultImpl& result);

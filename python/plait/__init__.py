@@ -11,6 +11,7 @@ from plait.frame import Frame
 from plait.library import cmake_dir, find_onnxruntime, version
 from plait.model import Answer, Model, Quality, Result, Timings, load
 from plait.series import Series
+from plait.tokenizer import Tokenizer
 
 __all__ = [
     "Answer",
@@ -26,6 +27,7 @@ __all__ = [
     "SampleError",
     "Series",
     "Timings",
+    "Tokenizer",
     "cmake_dir",
     "find_onnxruntime",
     "load",

@@ -1,4 +1,4 @@
-// module.cpp: the Python extension plait._core: three classes cross the waist, no logic lives here.
+// module.cpp: the Python extension plait._core: four classes cross the waist, no logic lives here.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -10,6 +10,7 @@
 #include "bindings/python/arrays.hpp"
 #include "bindings/python/errors.hpp"
 #include "bindings/python/samples.hpp"
+#include "bindings/python/texts.hpp"
 #include "plait/plait.hpp"
 
 namespace plait::python {
@@ -171,6 +172,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         const py::gil_scoped_release release;
         bundle.verify();
       });
+
+  register_tokenizer(m);
 
   py::class_<PyResult>(m, "Result")
       .def("answer", &answer_of, py::arg("head"))

@@ -3,6 +3,7 @@
 
 #include "bindings/python/arrays.hpp"
 #include "bindings/python/frames.hpp"
+#include "bindings/python/texts.hpp"
 
 namespace plait::python {
 namespace {
@@ -46,6 +47,7 @@ Sample SampleList::view(const Manifest& manifest, const py::handle& value) {
   if (described != nullptr && described->kind == "frame") {
     return view_frame(value, described->frame, modality, kept_);
   }
+  if (described != nullptr && described->kind == "text") return view_text(value, modality, kept_);
   return view_signal(value, modality, kept_);
 }
 

@@ -7,4 +7,5 @@
 #include "plait/model.hpp"
 #include "plait/sample.hpp"
 #include "plait/tensor.hpp"
+#include "plait/tokenizer.hpp"
 #include "plait/version.hpp"
