@@ -13,6 +13,7 @@ from plait_export.describe import (
     Frame,
     Regression,
     Signal,
+    Text,
 )
 from plait_export.errors import ExportError
 from plait_export.export import export, export_request
@@ -39,6 +40,7 @@ __all__ = [
     "Request",
     "Score",
     "Signal",
+    "Text",
     "accuracy",
     "export",
     "export_request",

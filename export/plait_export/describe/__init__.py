@@ -12,6 +12,7 @@ from plait_export.describe.deployment import Deployment, Modality, encoder_name,
 from plait_export.describe.frame import Frame
 from plait_export.describe.heads import Classification, Embedding, Head, Regression
 from plait_export.describe.signal import QUANTITIES, Layout, Signal, unit_factor
+from plait_export.describe.text import Text, is_utf8
 
 __all__ = [
     "QUANTITIES",
@@ -24,8 +25,10 @@ __all__ = [
     "Modality",
     "Regression",
     "Signal",
+    "Text",
     "WhenMissing",
     "encoder_name",
     "head_name",
+    "is_utf8",
     "unit_factor",
 ]
