@@ -1,7 +1,7 @@
 // added_tokens.hpp: tokens that are found in a text before anything is cut: <|endoftext|>, [MASK].
 #pragma once
 
-#include <functional>
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -63,8 +63,8 @@ class AddedTokens {
   std::unordered_map<std::string, std::size_t> by_content_;
   std::unordered_map<TokenId, std::size_t> by_id_;
   std::unordered_set<std::string> special_;
-  Trie tries_[2];  // of index into tokens_; found as written, and after normalization
-  bool none_[2] = {true, true};
+  std::array<Trie, 2> tries_;  // of index into tokens_; found as written, and after normalization
+  std::array<bool, 2> none_{true, true};
   std::size_t end_of_ids_ = 0;
   std::size_t extra_ = 0;
 };
