@@ -39,6 +39,16 @@ void Model::encode_prepared(std::string_view modality, ConstTensorView prepared,
   impl_->encode_prepared(impl_->index_of(modality), prepared, out);
 }
 
+void Model::prepare_regions(std::string_view modality, const Frame& frame,
+                            std::span<const Rectangle> regions, TensorView out) const {
+  impl_->prepare_regions(impl_->index_of(modality), frame, regions, out);
+}
+
+void Model::encode_regions(std::string_view modality, const Frame& frame,
+                           std::span<const Rectangle> regions, TensorView out) const {
+  impl_->encode_regions(impl_->index_of(modality), frame, regions, out);
+}
+
 void Model::fuse(std::span<const NamedEmbedding> embeddings, Result& result) const {
   impl_->fuse(embeddings, *result.impl_);
 }

@@ -9,6 +9,7 @@
 
 #include "bindings/python/arrays.hpp"
 #include "bindings/python/errors.hpp"
+#include "bindings/python/frames.hpp"
 #include "bindings/python/samples.hpp"
 #include "plait/plait.hpp"
 
@@ -140,6 +141,36 @@ py::array encode_prepared(const Model& model, const std::string& modality,
   return out.array();
 }
 
+/// The shape of one sample, [1, ...], as that of so many.
+Shape batch_of(const Shape& single, std::size_t count) {
+  std::vector<std::int64_t> dims(single.dims().begin(), single.dims().end());
+  dims.front() = static_cast<std::int64_t>(count);
+  return Shape(dims);
+}
+
+py::array prepare_regions(const Model& model, const std::string& modality, const py::object& frame,
+                          const py::iterable& regions) {
+  const RegionList list(model.manifest(), modality, frame, regions);
+  OwnedArray out(batch_of(model.input_shape(modality), list.regions().size()),
+                 model.input_dtype(modality));
+  {
+    const py::gil_scoped_release release;
+    model.prepare_regions(modality, list.frame(), list.regions(), out.view());
+  }
+  return out.array();
+}
+
+py::array encode_regions(const Model& model, const std::string& modality, const py::object& frame,
+                         const py::iterable& regions) {
+  const RegionList list(model.manifest(), modality, frame, regions);
+  OwnedArray out(batch_of(model.embedding_shape(modality), list.regions().size()));
+  {
+    const py::gil_scoped_release release;
+    model.encode_regions(modality, list.frame(), list.regions(), out.view());
+  }
+  return out.array();
+}
+
 py::memoryview read(const py::object& self, const std::string& member, bool verify) {
   const auto& bundle = py::cast<const Bundle&>(self);
   const std::span<const std::byte> bytes = [&] {
@@ -188,6 +219,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def("prepare", &prepare, py::arg("modality"), py::arg("sample"))
       .def("encode", &encode, py::arg("modality"), py::arg("sample"))
       .def("encode_prepared", &encode_prepared, py::arg("modality"), py::arg("prepared"))
+      .def("prepare_regions", &prepare_regions, py::arg("modality"), py::arg("frame"),
+           py::arg("regions"))
+      .def("encode_regions", &encode_regions, py::arg("modality"), py::arg("frame"),
+           py::arg("regions"))
       .def("fuse", &fuse, py::arg("embeddings"));
 }
 
