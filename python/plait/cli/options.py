@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from plait import ConfigError, Frame
-from plait.cli.recordings import Recording, read_recording
+from plait.sources.recordings import Recording, read_recording
 from plait.cli.stills import read_still
 
 BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .plait file.")]
