@@ -18,7 +18,7 @@ SUFFIXES = (".bmp", ".jpeg", ".jpg", ".npy", ".png", ".ppm", ".tif", ".tiff", ".
 def read_picture(path: Path, array_format: str | None = None) -> Frame:
     """A picture file as a frame: rgb8; gray16 where it is 16-bit grey.
 
-    It is turned upright as its EXIF orientation says, as a viewer shows it. Transparency is dropped.
+    It is turned upright as its EXIF orientation says, as viewers show it. Transparency is dropped.
     array_format: the format of a .npy, which holds a frame as plait.Frame takes it. Raises
     SampleError for a file that can't be read, ConfigError where Pillow is needed and missing.
     """

@@ -37,7 +37,7 @@ _RANGES = {1: "limited", 2: "full"}
 
 
 class Video(Source):
-    """The pictures of a video file, each at its presentation time; the file's first is at 0 or later.
+    """The pictures of a video file, each at its presentation time from the file's begin on.
 
     Frames view the decoder's memory: planes of Y, U and V stay as they are stored. A picture that
     the file says to show turned is turned (a copy).
