@@ -191,9 +191,9 @@ class LogMel(MelFeatures):
         return {"features": "log_mel", **super().to_manifest(rate_hz)}
 
     @classmethod
-    def whisper(cls, bins: int = 80) -> LogMel:
+    def whisper(cls, bins: int = 80, **others: Any) -> LogMel:
         """Whisper's: 80 bands, large-v3 and turbo 128; at 16 kHz, window 480000."""
-        return cls(**families.whisper(bins))
+        return cls(**{**families.whisper(bins), **others})
 
     @classmethod
     def kaldi(cls, bins: int = 80, **options: Any) -> LogMel:
