@@ -11,13 +11,18 @@ from plait_export.describe import (
     Deployment,
     Embedding,
     Frame,
+    LogMel,
+    Mfcc,
     Regression,
     Signal,
+    Sound,
+    Waveform,
 )
 from plait_export.describe.readers import (
     frame_from_open_clip,
     frame_from_transform,
     frame_from_transformers,
+    sound_from_transformers,
 )
 from plait_export.errors import ExportError
 from plait_export.export import export, export_request
@@ -39,13 +44,17 @@ __all__ = [
     "Frame",
     "Gate",
     "Lineage",
+    "LogMel",
     "Metric",
+    "Mfcc",
     "PreparationReport",
     "Progress",
     "Regression",
     "Request",
     "Score",
     "Signal",
+    "Sound",
+    "Waveform",
     "accuracy",
     "check_preparation",
     "export",
@@ -55,4 +64,5 @@ __all__ = [
     "frame_from_transformers",
     "macro_f1",
     "negative_mean_absolute_error",
+    "sound_from_transformers",
 ]
