@@ -11,14 +11,25 @@ from plait_export.describe import (
     Deployment,
     Embedding,
     Frame,
+    LogMel,
+    Mfcc,
     Regression,
     Signal,
+    Sound,
+    Waveform,
+)
+from plait_export.describe.readers import (
+    frame_from_open_clip,
+    frame_from_transform,
+    frame_from_transformers,
+    sound_from_transformers,
 )
 from plait_export.errors import ExportError
 from plait_export.export import export, export_request
 from plait_export.gate import Attempt, Gate, Score
 from plait_export.lineage import Lineage
 from plait_export.metrics import Metric, accuracy, macro_f1, negative_mean_absolute_error
+from plait_export.preparation import PreparationReport, check_preparation
 from plait_export.progress import Progress
 from plait_export.report import ExportReport
 from plait_export.request import Request
@@ -33,15 +44,25 @@ __all__ = [
     "Frame",
     "Gate",
     "Lineage",
+    "LogMel",
     "Metric",
+    "Mfcc",
+    "PreparationReport",
     "Progress",
     "Regression",
     "Request",
     "Score",
     "Signal",
+    "Sound",
+    "Waveform",
     "accuracy",
+    "check_preparation",
     "export",
     "export_request",
+    "frame_from_open_clip",
+    "frame_from_transform",
+    "frame_from_transformers",
     "macro_f1",
     "negative_mean_absolute_error",
+    "sound_from_transformers",
 ]

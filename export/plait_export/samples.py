@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plait import ConfigError
-from plait_export.describe import Classification, Deployment, Frame, Regression, Signal
+from plait_export.describe import Classification, Deployment, Frame, Regression, Signal, Sound
 from plait_export.frames import check_frame
+from plait_export.sounds import check_sound
 
 # Raw samples by modality: arrays; of a text, a str.
 Sample = Mapping[str, Any]
@@ -134,6 +135,7 @@ def _check_window(signal: Signal, values: object, where: str) -> None:
 _CHECKS: Mapping[type, Callable[[Any, object, str], None]] = {
     Frame: check_frame,
     Signal: _check_window,
+    Sound: check_sound,
 }
 
 

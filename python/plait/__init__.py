@@ -11,6 +11,7 @@ from plait.frame import Frame
 from plait.library import cmake_dir, find_onnxruntime, version
 from plait.model import Answer, Model, Quality, Result, Timings, load
 from plait.series import Series
+from plait.sound import Sound
 
 __all__ = [
     "Answer",
@@ -25,6 +26,7 @@ __all__ = [
     "Result",
     "SampleError",
     "Series",
+    "Sound",
     "Timings",
     "cmake_dir",
     "find_onnxruntime",

@@ -17,10 +17,12 @@ from plait.errors import ConfigError
 from plait.frame import Frame, check_region
 from plait.library import find_onnxruntime
 from plait.series import Series
+from plait.sound import Sound
 
-Sample: TypeAlias = NDArray[Any] | Series | Frame | Any
+Sample: TypeAlias = NDArray[Any] | Series | Frame | Sound | Any
 """Of a signal: an array [time, channels] or a Series. Of a frame: an array in the declared format,
-or a Frame. An array is NumPy's, or anything that offers DLPack on the CPU."""
+or a Frame. Of a sound: an array [frames] or [frames, channels], or a Sound. An array is NumPy's,
+or anything that offers DLPack on the CPU."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import plait
-from plait.cli.recordings import Recording, count_windows, cut, read_recording
+from plait.sources.recordings import Recording, count_windows, cut, read_recording
 
 SIGNAL = {
     "window": 7,

@@ -12,6 +12,8 @@ from plait_export.describe.deployment import Deployment, Modality, encoder_name,
 from plait_export.describe.frame import Frame
 from plait_export.describe.heads import Classification, Embedding, Head, Regression
 from plait_export.describe.signal import QUANTITIES, Layout, Signal, unit_factor
+from plait_export.describe.sound import Sound
+from plait_export.describe.sound_features import LogMel, Mfcc, Waveform
 
 __all__ = [
     "QUANTITIES",
@@ -21,9 +23,13 @@ __all__ = [
     "Frame",
     "Head",
     "Layout",
+    "LogMel",
+    "Mfcc",
     "Modality",
     "Regression",
     "Signal",
+    "Sound",
+    "Waveform",
     "WhenMissing",
     "encoder_name",
     "head_name",

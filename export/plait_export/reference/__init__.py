@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plait_export.describe import Frame, Modality, Signal
+from plait_export.describe import Frame, Modality, Signal, Sound
 from plait_export.reference.frame import levels_of_error, prepare_frame
 from plait_export.reference.signal import FloatArray, prepare_signal, resample
+from plait_export.reference.sound import error_of_sound, prepare_sound
 
 __all__ = ["FloatArray", "bound", "is_exact", "prepare", "prepare_all", "resample"]
 
@@ -40,6 +41,7 @@ def _frame_error(frame: Frame) -> float:
 _REFERENCES: Mapping[type, _Reference] = {
     Frame: _Reference(prepare_frame, _frame_error),
     Signal: _Reference(prepare_signal, lambda _: 0.0),
+    Sound: _Reference(prepare_sound, error_of_sound),
 }
 
 

@@ -22,7 +22,7 @@ from plait.cli.options import (
 )
 from plait.cli.outcome import ExitCode, command
 from plait.cli.output import bytes_text, console, presence_text, progress, write_json
-from plait.cli.recordings import cut
+from plait.sources.recordings import cut
 
 
 @command

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from plait import ConfigError, Frame
-from plait.cli.recordings import Recording, read_recording
 from plait.cli.stills import read_still
+from plait.sources.recordings import Recording, read_recording
 
 BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .plait file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]

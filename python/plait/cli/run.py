@@ -19,7 +19,7 @@ from plait.cli.options import (
 )
 from plait.cli.outcome import ExitCode, command
 from plait.cli.output import progress, write_json
-from plait.cli.recordings import Window, count_windows, cut
+from plait.sources.recordings import Window, count_windows, cut
 
 
 @command
