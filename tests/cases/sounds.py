@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import plait
 from plait_export import LogMel, Mfcc, Sound
+from tests.cases.frame_bundle import write_light_bundle
 
 Array = NDArray[Any]
 
@@ -26,6 +28,15 @@ def sound(features: Any, **fields: Any) -> Sound:
     described = Sound(encoder=cast(Any, _NoEncoder()), features=features, **fields)
     described.check("sound")
     return described
+
+
+def model_of(path: Path, **described: Sound) -> plait.Model:
+    """A model with one microphone a description, in a small bundle at `path`."""
+    sections = {
+        name: ("sound", one.to_manifest()["sound"], list(one.input_shape()))
+        for name, one in described.items()
+    }
+    return plait.load(write_light_bundle(path, sections), threads=1)
 
 
 class _NoEncoder:
