@@ -151,11 +151,11 @@ def test_run_resamples_a_recording_with_time_stamps(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--absent", "ecg"], 2, "modality accelerometer: expected either --sample or --absent"),
+        (["--absent", "ecg"], 2, "modality accelerometer: expected either a source or --absent"),
         (["--sample", "sonar=a.npy"], 2, "expected one of accelerometer, gyroscope, ecg"),
         (["--absent", "sonar"], 2, "got sonar"),
         (["--sample", "accelerometer"], 2, "expected NAME=FILE"),
-        ([p for m in RAW for p in ("--absent", m)], 2, "at least one --sample"),
+        ([p for m in RAW for p in ("--absent", m)], 2, "at least one source"),
         (["--hop", "0"], 2, "--hop"),
         (["--sample", "accelerometer=none.npy"], 4, "none.npy"),
     ],

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from plait.sources.recordings import cut, read_recording
+from plait.sources.recordings import read_recording
 from plait.sources.timed import Source, Timed
 
 
 class Signals(Source):
-    """Windows out of a .csv or .npy file of a signal; each has the time of its last row.
+    """Windows out of a .csv or .npy file of a signal; each has the time at which it ends.
 
     A file with a column of time gives plait.Series with time stamps, else arrays [window, channels]
     and rows count as steady from time 0; see docs/cli.md for the columns.
@@ -42,8 +42,15 @@ class Signals(Source):
         self._hop = hop or window
 
     def _samples(self) -> Iterator[Timed]:
-        for window in cut([self.recording], self._hop):
-            yield Timed(self.name, window.time_ns, window.samples[self.name])
+        recording = self.recording
+        end_ns = recording.time_ns(len(recording.values) - 1)
+        time_ns, index = recording.first_end_ns(), 0
+        while time_ns <= end_ns:
+            last = recording.last_row(time_ns)
+            sample = recording.sample(recording.first_row(last), last)
+            yield Timed(self.name, time_ns, sample)
+            index += 1
+            time_ns = recording.first_end_ns() + round(index * self._hop * recording.period_ns)
 
     def _release(self) -> None:
         """The file was read, or is mapped by the arrays themselves."""
