@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from plait import _core
 from plait.errors import ConfigError
+from plait.feature_stream import FeatureStream
 from plait.frame import Frame, check_region
 from plait.library import find_onnxruntime
 from plait.series import Series
@@ -173,6 +174,14 @@ class Model:
         A batch may round otherwise than single runs do.
         """
         return self._core.encode_regions(modality, frame, [check_region(r) for r in regions])
+
+    def feature_stream(self, modality: str) -> FeatureStream:
+        """Features of a modality of kind "sound", chunk by chunk.
+
+        Raises:
+            ConfigError: the modality is of another kind, or a waveform, which has no frames.
+        """
+        return FeatureStream(self._core.feature_stream(modality))
 
     def fuse(self, /, **embeddings: NDArray[np.float32] | None) -> Result:
         """Embeddings, each [1, ...] or None for absent -> answers. Every modality is named."""

@@ -13,6 +13,7 @@ from plait_export.describe.sound_features import LogMel, MelFeatures, Mfcc, Wave
 
 # What the core takes.
 MOST_FFT = 65536
+MOST_PRIME_FACTOR = 1024
 MOST_BINS = 4096
 MOST_FRAMES = 10_000_000
 MOST_ZEROS = 512
@@ -119,6 +120,13 @@ def _check_frames(where: str, mel: MelFeatures, samples: int) -> None:
         raise ConfigError(
             where=where, expected="an even fft", got=repr(mel.fft), action="Take one point more."
         )
+    if _largest_prime_factor(mel.fft) > MOST_PRIME_FACTOR:
+        raise ConfigError(
+            where=where,
+            expected=f"fft without prime factors above {MOST_PRIME_FACTOR}",
+            got=repr(mel.fft),
+            action="Products of 2, 3 and 5 are fast: 400, 512, 1024.",
+        )
     count = mel.frames_of(samples)
     if count < 1:
         raise ConfigError(
@@ -137,6 +145,15 @@ def _check_frames(where: str, mel: MelFeatures, samples: int) -> None:
             got=repr(mel.frames),
             action="State the window that has as many frames as the encoder sees.",
         )
+
+
+def _largest_prime_factor(number: int) -> int:
+    factor, largest = 2, 1
+    while factor * factor <= number:
+        while number % factor == 0:
+            number, largest = number // factor, factor
+        factor += 1
+    return max(number, largest)
 
 
 def _check_bands(where: str, mel: MelFeatures, rate_hz: float) -> None:
