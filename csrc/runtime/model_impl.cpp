@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "plait/error.hpp"
+#include "runtime/feature_stream_impl.hpp"
 
 namespace plait {
 namespace {
@@ -220,6 +221,19 @@ void ModelImpl::encode_prepared(std::size_t modality, const ConstTensorView& pre
   copy(prepared, buffers.input.view());
   buffers.encoder->run();
   copy(std::as_const(buffers.embedding).view(), out);
+}
+
+std::unique_ptr<FeatureStreamImpl> ModelImpl::feature_stream(std::size_t modality) const {
+  const ModalityDescription& description = manifest().modalities[modality];
+  const std::string& where = modalities_[modality].where;
+  if (description.kind != "sound") {
+    throw ConfigError({.where = where,
+                       .expected = "a modality of kind sound",
+                       .got = description.kind,
+                       .action = "Pass its samples to run() or prepare()."});
+  }
+  return std::make_unique<FeatureStreamImpl>(
+      std::make_unique<detail::SoundRule>(description.sound, where, detail::best_sound_kernels()));
 }
 
 const Shape& ModelImpl::input_shape(std::size_t modality) const noexcept {

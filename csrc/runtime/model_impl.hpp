@@ -17,6 +17,8 @@
 
 namespace plait {
 
+class FeatureStreamImpl;
+
 class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
  public:
   ModelImpl(Bundle bundle, const LoadOptions& options);
@@ -32,6 +34,8 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
   void encode(std::size_t modality, const Sample& sample, TensorView out);
   void encode_prepared(std::size_t modality, const ConstTensorView& prepared, TensorView out);
   void fuse(std::span<const NamedEmbedding> embeddings, ResultImpl& result);
+
+  std::unique_ptr<FeatureStreamImpl> feature_stream(std::size_t modality) const;
 
   std::size_t index_of(std::string_view modality) const { return contract_.index_of(modality); }
   const Shape& input_shape(std::size_t modality) const noexcept;

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from plait import _core
 from plait.errors import ConfigError
+from plait.feature_stream import FeatureStream
 from plait.frame import Frame
 from plait.library import find_onnxruntime
 from plait.series import Series
@@ -150,6 +151,14 @@ class Model:
     def encode_prepared(self, modality: str, prepared: NDArray[Any]) -> NDArray[np.float32]:
         """Encoder input [1, ...] -> embedding [1, ...]."""
         return self._core.encode_prepared(modality, prepared)
+
+    def feature_stream(self, modality: str) -> FeatureStream:
+        """Features of a modality of kind "sound", chunk by chunk.
+
+        Raises:
+            ConfigError: the modality is of another kind, or a waveform, which has no frames.
+        """
+        return FeatureStream(self._core.feature_stream(modality))
 
     def fuse(self, /, **embeddings: NDArray[np.float32] | None) -> Result:
         """Embeddings, each [1, ...] or None for absent -> answers. Every modality is named."""

@@ -1,4 +1,4 @@
-// module.cpp: the Python extension plait._core: three classes cross the waist, no logic lives here.
+// module.cpp: the Python extension plait._core: few classes cross the waist, no logic lives here.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -10,6 +10,7 @@
 #include "bindings/python/arrays.hpp"
 #include "bindings/python/errors.hpp"
 #include "bindings/python/samples.hpp"
+#include "bindings/python/sounds.hpp"
 #include "plait/plait.hpp"
 
 namespace plait::python {
@@ -177,6 +178,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def("presence", &presence_of)
       .def("timings_ns", &timings_of);
 
+  register_feature_stream(m);
+
   py::class_<Model>(m, "Model")
       .def(py::init(&load), py::arg("path"), py::arg("device"), py::arg("precision"),
            py::arg("threads"), py::arg("onnxruntime"), py::arg("verify"), py::arg("spin"),
@@ -188,6 +191,12 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def("prepare", &prepare, py::arg("modality"), py::arg("sample"))
       .def("encode", &encode, py::arg("modality"), py::arg("sample"))
       .def("encode_prepared", &encode_prepared, py::arg("modality"), py::arg("prepared"))
+      .def(
+          "feature_stream",
+          [](const Model& model, const std::string& modality) {
+            return model.feature_stream(modality);
+          },
+          py::arg("modality"))
       .def("fuse", &fuse, py::arg("embeddings"));
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "plait/export.hpp"
+#include "plait/feature_stream.hpp"
 #include "plait/manifest.hpp"
 #include "plait/sample.hpp"
 #include "plait/tensor.hpp"
@@ -94,7 +95,8 @@ class PLAIT_API Result {
 
 /// A loaded bundle. Copies share it. Every const method is thread-safe; concurrent runs do not wait
 /// for one another: each takes a set of buffers, and a set is allocated only when all are in use.
-/// Once warm, no method below allocates on Plait's side, except load and make_result.
+/// Once warm, no method below allocates on Plait's side, except load, make_result and
+/// feature_stream.
 class PLAIT_API Model {
  public:
   /// Reads, verifies and loads a bundle. May block on the disk.
@@ -124,6 +126,10 @@ class PLAIT_API Model {
   void encode_prepared(std::string_view modality, ConstTensorView prepared, TensorView out) const;
   /// Embeddings -> answers. Every modality is named exactly once, with data or with nullptr.
   void fuse(std::span<const NamedEmbedding> embeddings, Result& result) const;
+
+  /// Features of a modality of kind "sound" chunk by chunk. Throws ConfigError for another kind,
+  /// and for a waveform, which has no frames.
+  FeatureStream feature_stream(std::string_view modality) const;
 
   Shape input_shape(std::string_view modality) const;
   /// float32 for signals and sounds, int64 for texts; of frames as the bundle declares.
