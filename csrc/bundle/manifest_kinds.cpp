@@ -31,6 +31,13 @@ constexpr std::array kKinds = {
                  [](const ModalityDescription& modality) {
                    return TensorDescription{"sample", DType::kFloat32, input_shape(modality.sound)};
                  }},
+    ManifestKind{"text",
+                 [](const JsonReader& section, ModalityDescription& modality) {
+                   modality.text = parse_text(section);
+                 },
+                 [](const ModalityDescription& modality) {
+                   return TensorDescription{"sample", DType::kInt64, input_shape(modality.text)};
+                 }},
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "preprocess/frame.hpp"
 #include "preprocess/signal.hpp"
 #include "preprocess/sound.hpp"
+#include "preprocess/text.hpp"
 
 namespace plait::detail {
 namespace {
@@ -29,6 +30,11 @@ constexpr std::array kKinds = {
     Kind{"sound",
          [](const ModalityDescription& modality, const std::string& where,
             const PreprocessorResources&) { return make_sound_preprocessor(modality, where); }},
+    Kind{"text",
+         [](const ModalityDescription& modality, const std::string& where,
+            const PreprocessorResources& resources) {
+           return make_text_preprocessor(modality, where, resources);
+         }},
 };
 
 }  // namespace

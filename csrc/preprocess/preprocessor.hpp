@@ -47,6 +47,10 @@ class Preprocessor {
   virtual void prepare(const Sample& sample, PrepareScratch& scratch, TensorView out) const = 0;
   /// Of the same kind and with the same scratch; nullptr where samples have no regions.
   virtual const RegionPreprocessor* regions() const noexcept { return nullptr; }
+
+  /// The embedding of a sample for which no encoder has to run; empty for every other sample.
+  /// Throws SampleError where there is no encoder to run either. Does not allocate.
+  virtual std::span<const float> known_embedding(const Sample&) const { return {}; }
 };
 
 /// What a preprocessor may use. Members are read while it is made only; the pool, which may be

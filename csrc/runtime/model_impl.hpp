@@ -50,7 +50,7 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
   struct ModalityRuntime {
     std::string where;
     std::unique_ptr<detail::Preprocessor> preprocessor;
-    std::unique_ptr<detail::Executable> encoder;
+    std::unique_ptr<detail::Executable> encoder;  // nullptr where a bank takes its place
     Shape input;
     DType input_dtype = DType::kFloat32;
     Shape embedding;
@@ -77,6 +77,7 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
   const detail::RegionPreprocessor& regions_of(std::size_t modality, const Frame& frame) const;
   detail::RegionBuffers& region_buffers(detail::RunContext& context, std::size_t modality,
                                         std::size_t regions) const;
+  bool recall(detail::RunContext& context, std::size_t modality, const Sample& sample);
   void check_owner(const ResultImpl& result) const;
   void fuse(detail::RunContext& context, ResultImpl& result);
   void answer(detail::RunContext& context, std::size_t head, ResultImpl& result);

@@ -16,6 +16,7 @@ from plait_export.describe import (
     Regression,
     Signal,
     Sound,
+    Text,
     Waveform,
 )
 from plait_export.describe.readers import (
@@ -54,6 +55,7 @@ __all__ = [
     "Score",
     "Signal",
     "Sound",
+    "Text",
     "Waveform",
     "accuracy",
     "check_preparation",

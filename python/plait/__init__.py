@@ -13,6 +13,7 @@ from plait.library import cmake_dir, find_onnxruntime, version
 from plait.model import Answer, Model, Quality, Result, Timings, load
 from plait.series import Series
 from plait.sound import Sound
+from plait.tokenizer import Tokenizer
 
 __all__ = [
     "Answer",
@@ -30,6 +31,7 @@ __all__ = [
     "Series",
     "Sound",
     "Timings",
+    "Tokenizer",
     "cmake_dir",
     "find_onnxruntime",
     "load",

@@ -22,8 +22,8 @@ from plait.sound import Sound
 
 Sample: TypeAlias = NDArray[Any] | Series | Frame | Sound | Any
 """Of a signal: an array [time, channels] or a Series. Of a frame: an array in the declared format,
-or a Frame. Of a sound: an array [frames] or [frames, channels], or a Sound. An array is NumPy's,
-or anything that offers DLPack on the CPU."""
+or a Frame. Of a sound: an array [frames] or [frames, channels], or a Sound. Of a text: a str. An
+array is NumPy's, or anything that offers DLPack on the CPU."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@
 #include "bindings/python/frames.hpp"
 #include "bindings/python/samples.hpp"
 #include "bindings/python/sounds.hpp"
+#include "bindings/python/texts.hpp"
 #include "plait/plait.hpp"
 
 namespace plait::python {
@@ -203,6 +204,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         const py::gil_scoped_release release;
         bundle.verify();
       });
+
+  register_tokenizer(m);
 
   py::class_<PyResult>(m, "Result")
       .def("answer", &answer_of, py::arg("head"))

@@ -6,6 +6,7 @@
 #include "bindings/python/arrays.hpp"
 #include "bindings/python/frames.hpp"
 #include "bindings/python/sounds.hpp"
+#include "bindings/python/texts.hpp"
 
 namespace plait::python {
 namespace {
@@ -43,6 +44,11 @@ constexpr std::array kKinds = {
          [](const py::handle& value, const ModalityDescription& modality,
             std::vector<py::object>& kept) -> Sample {
            return view_sound(value, modality.name, kept);
+         }},
+    Kind{"text",
+         [](const py::handle& value, const ModalityDescription& modality,
+            std::vector<py::object>& kept) -> Sample {
+           return view_text(value, modality.name, kept);
          }},
 };
 

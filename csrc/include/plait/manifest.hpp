@@ -233,6 +233,7 @@ struct TextDescription {
   std::int64_t pad_id = 0;
   std::string bank;                  ///< member: float32 embeddings, one row a prompt; or empty
   std::vector<std::string> prompts;  ///< of the bank's rows
+  std::vector<std::int64_t> bank_embedding;  ///< shape of one row
 };
 
 struct TensorDescription {
@@ -257,7 +258,7 @@ struct ModalityDescription {
   FrameDescription frame;    ///< of kind "frame"
   SoundDescription sound;    ///< of kind "sound"
   TextDescription text;      ///< of kind "text"
-  std::string encoder;       ///< name of a graph
+  std::string encoder;       ///< name of a graph; "" where a bank takes its place
   double max_age_ms = 0.0;
   WhenMissing when_missing = WhenMissing::kMask;
 };

@@ -14,6 +14,7 @@ from plait_export.describe.heads import Classification, Embedding, Head, Regress
 from plait_export.describe.signal import QUANTITIES, Layout, Signal, unit_factor
 from plait_export.describe.sound import Sound
 from plait_export.describe.sound_features import LogMel, Mfcc, Waveform
+from plait_export.describe.text import Text, is_utf8
 
 __all__ = [
     "QUANTITIES",
@@ -29,9 +30,11 @@ __all__ = [
     "Regression",
     "Signal",
     "Sound",
+    "Text",
     "Waveform",
     "WhenMissing",
     "encoder_name",
     "head_name",
+    "is_utf8",
     "unit_factor",
 ]
