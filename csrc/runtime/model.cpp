@@ -1,6 +1,8 @@
 // model.cpp: the public face of a Model.
 #include "plait/model.hpp"
 
+#include "plait/error.hpp"
+#include "preprocess/signal.hpp"
 #include "runtime/model_impl.hpp"
 
 namespace plait {
@@ -51,6 +53,19 @@ void Model::encode_regions(std::string_view modality, const Frame& frame,
 
 void Model::fuse(std::span<const NamedEmbedding> embeddings, Result& result) const {
   impl_->fuse(embeddings, *result.impl_);
+}
+
+SignalState Model::signal_state(std::string_view modality) const {
+  const ModalityDescription& described = impl_->manifest().modalities[impl_->index_of(modality)];
+  if (described.kind != "signal" ||
+      described.signal.normalization != SignalNormalization::kRunning) {
+    throw ConfigError({.where = "modality " + described.name,
+                       .expected = "a signal whose normalisation is running",
+                       .got = described.kind == "signal" ? "another normalisation"
+                                                         : "a modality of kind " + described.kind,
+                       .action = "Only running normalisation has a state."});
+  }
+  return detail::first_signal_state(described.signal);
 }
 
 Shape Model::input_shape(std::string_view modality) const {

@@ -5,6 +5,7 @@
 >>> answer["exercise"].label, answer.presence
 """
 
+from plait._core import SignalState
 from plait.bundle import Bundle
 from plait.errors import BackendError, BundleError, ConfigError, Error, SampleError
 from plait.frame import Frame
@@ -25,6 +26,7 @@ __all__ = [
     "Result",
     "SampleError",
     "Series",
+    "SignalState",
     "Timings",
     "cmake_dir",
     "find_onnxruntime",

@@ -27,6 +27,10 @@ class Result:
     def presence(self) -> dict[str, str]: ...
     def timings_ns(self) -> tuple[dict[str, tuple[int, int]], dict[str, int], int]: ...
 
+class SignalState:
+    mean: list[float]
+    variance: list[float]
+
 class Model:
     def __init__(
         self,
@@ -52,4 +56,5 @@ class Model:
     def encode_regions(
         self, modality: str, frame: Any, regions: Sequence[tuple[int, int, int, int]]
     ) -> NDArray[np.float32]: ...
+    def signal_state(self, modality: str) -> SignalState: ...
     def fuse(self, embeddings: Mapping[str, Any]) -> Result: ...

@@ -1,8 +1,8 @@
-"""Small bundles with cameras of any description, written without torch: for preparing frames."""
+"""Small bundles with cameras or signals of any description, written without torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,36 +52,58 @@ def frame_section(**changes: Any) -> Section:
 
 def write_frame_bundle(path: Path, frames: Mapping[str, Section]) -> Path:
     """One camera a section, each encoded as the mean of its input; one head that sums them."""
+    return _write(path, "frame", frames, _frame_shape)
+
+
+def write_signal_bundle(path: Path, signals: Mapping[str, Section]) -> Path:
+    """The same of signals."""
+    return _write(path, "signal", signals, _signal_shape)
+
+
+def _frame_shape(section: Section) -> list[int]:
+    height, width = (section["crop"] if "crop" in section else section["resize"])["size"]
+    channels = len(section["mean"])
+    return [height, width, channels] if section["layout"] == "NHWC" else [channels, height, width]
+
+
+def _signal_shape(section: Section) -> list[int]:
+    shape = [len(section["channels"]), section["window"]]
+    return shape if section["layout"] == "NCT" else shape[::-1]
+
+
+def _write(
+    path: Path,
+    kind: str,
+    sections: Mapping[str, Section],
+    shape_of: Callable[[Section], list[int]],
+) -> Path:
     files: dict[str, bytes] = {}
     graphs: list[dict[str, Any]] = []
     modalities = []
-    for name, section in frames.items():
-        height, width = (section["crop"] if "crop" in section else section["resize"])["size"]
-        channels = len(section["mean"])
-        shape = [channels, height, width]
-        if section["layout"] == "NHWC":
-            shape = [height, width, channels]
+    for name, section in sections.items():
+        shape = shape_of(section)
+        dtype = section.get("dtype", "float32")
         encoder = _graph(f"{name}_encoder", "encoder", {"sample": shape}, {"embedding": [1]})
-        encoder["inputs"][0]["dtype"] = section["dtype"]
+        encoder["inputs"][0]["dtype"] = dtype
         graphs.append(encoder)
-        files[f"graphs/{name}_encoder.onnx"] = _mean_encoder(shape, section["dtype"])
+        files[f"graphs/{name}_encoder.onnx"] = _mean_encoder(shape, dtype)
         modalities.append(
             {
                 "name": name,
-                "kind": "frame",
+                "kind": kind,
                 "encoder": f"{name}_encoder",
                 "max_age_ms": 100.0,
                 "when_missing": "mask",
-                "frame": section,
+                kind: section,
             }
         )
-    inputs = {**{name: [1] for name in frames}, "presence": [len(frames)]}
+    inputs = {**{name: [1] for name in sections}, "presence": [len(sections)]}
     graphs.append(_graph("sum_head", "head", inputs, {"embedding": [1]}))
-    files["graphs/sum_head.onnx"] = _sum_head(list(frames))
+    files["graphs/sum_head.onnx"] = _sum_head(list(sections))
     manifest = {
         "format": "plait-bundle",
         "format_version": {"major": 1, "minor": 0},
-        "name": "frames",
+        "name": f"{kind}s",
         "modalities": modalities,
         "graphs": graphs,
         "heads": [
@@ -89,7 +111,7 @@ def write_frame_bundle(path: Path, frames: Mapping[str, Section]) -> Path:
                 "name": "sum",
                 "kind": "embedding",
                 "graph": "sum_head",
-                "modalities": list(frames),
+                "modalities": list(sections),
             }
         ],
         "variants": [

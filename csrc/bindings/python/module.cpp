@@ -208,6 +208,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def("presence", &presence_of)
       .def("timings_ns", &timings_of);
 
+  py::class_<SignalState>(m, "SignalState")
+      .def_readwrite("mean", &SignalState::mean)
+      .def_readwrite("variance", &SignalState::variance);
+
   py::class_<Model>(m, "Model")
       .def(py::init(&load), py::arg("path"), py::arg("device"), py::arg("precision"),
            py::arg("threads"), py::arg("onnxruntime"), py::arg("verify"), py::arg("spin"),
@@ -223,6 +227,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
            py::arg("regions"))
       .def("encode_regions", &encode_regions, py::arg("modality"), py::arg("frame"),
            py::arg("regions"))
+      .def("signal_state", &Model::signal_state, py::arg("modality"))
       .def("fuse", &fuse, py::arg("embeddings"));
 }
 

@@ -135,6 +135,11 @@ class PLAIT_API Model {
   /// Embeddings -> answers. Every modality is named exactly once, with data or with nullptr.
   void fuse(std::span<const NamedEmbedding> embeddings, Result& result) const;
 
+  /// The state in which a stream of samples begins, of a signal whose normalisation is running: the
+  /// declared mean and std. Pass it as Signal::state with every sample of the stream. Allocates.
+  /// Throws ConfigError for another modality.
+  SignalState signal_state(std::string_view modality) const;
+
   Shape input_shape(std::string_view modality) const;
   /// float32 for signals and sounds, int64 for texts; of frames as the bundle declares.
   DType input_dtype(std::string_view modality) const;

@@ -11,10 +11,11 @@ from plait_export.describe.common import WhenMissing
 from plait_export.describe.deployment import Deployment, Modality, encoder_name, head_name
 from plait_export.describe.frame import Frame
 from plait_export.describe.heads import Classification, Embedding, Head, Regression
-from plait_export.describe.signal import QUANTITIES, Layout, Signal, unit_factor
+from plait_export.describe.signal import QUANTITIES, Calibration, Layout, Signal, unit_factor
 
 __all__ = [
     "QUANTITIES",
+    "Calibration",
     "Classification",
     "Deployment",
     "Embedding",
