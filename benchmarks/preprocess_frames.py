@@ -248,7 +248,8 @@ def check(calls: dict[str, Callable[[], Any]]) -> None:
         elif name.endswith("uint8"):
             answer = normalised(answer[0].transpose(1, 2, 0))
         difference = float(np.abs(answer - calls[f"PIL {filter_name}"]())[inner].max())
-        # PIL rounds after each pass, uint8 once more; 8-bit YUV with halved chroma has lost some of the photo.
+        # PIL rounds after each pass, uint8 once more; 8-bit YUV with halved chroma has lost some of
+        # the photo.
         allowed = 32 * level if "nv12" in name or name == "OpenCV + PIL" else 2.01 * level
         if difference > allowed:
             raise SystemExit(f"{name} differs from PIL by {difference:.4f}: not the same work")

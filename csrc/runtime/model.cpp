@@ -1,6 +1,8 @@
 // model.cpp: the public face of a Model.
 #include "plait/model.hpp"
 
+#include "plait/error.hpp"
+#include "preprocess/signal.hpp"
 #include "runtime/feature_stream_impl.hpp"
 #include "runtime/model_impl.hpp"
 
@@ -56,6 +58,19 @@ void Model::fuse(std::span<const NamedEmbedding> embeddings, Result& result) con
 
 FeatureStream Model::feature_stream(std::string_view modality) const {
   return FeatureStream(impl_->feature_stream(impl_->index_of(modality)));
+}
+
+SignalState Model::signal_state(std::string_view modality) const {
+  const ModalityDescription& described = impl_->manifest().modalities[impl_->index_of(modality)];
+  if (described.kind != "signal" ||
+      described.signal.normalization != SignalNormalization::kRunning) {
+    throw ConfigError({.where = "modality " + described.name,
+                       .expected = "a signal whose normalisation is running",
+                       .got = described.kind == "signal" ? "another normalisation"
+                                                         : "a modality of kind " + described.kind,
+                       .action = "Only running normalisation has a state."});
+  }
+  return detail::first_signal_state(described.signal);
 }
 
 Shape Model::input_shape(std::string_view modality) const {

@@ -7,6 +7,7 @@ export(deployment, "watch.plait", samples=calibration, gate=Gate(accuracy, held_
 """
 
 from plait_export.describe import (
+    Calibration,
     Classification,
     Deployment,
     Embedding,
@@ -37,6 +38,7 @@ from plait_export.request import Request
 
 __all__ = [
     "Attempt",
+    "Calibration",
     "Classification",
     "Deployment",
     "Embedding",

@@ -5,6 +5,7 @@
 >>> answer["exercise"].label, answer.presence
 """
 
+from plait._core import SignalState
 from plait.bundle import Bundle
 from plait.errors import BackendError, BundleError, ConfigError, Error, SampleError
 from plait.feature_stream import FeatureStream
@@ -29,6 +30,7 @@ __all__ = [
     "Result",
     "SampleError",
     "Series",
+    "SignalState",
     "Sound",
     "Timings",
     "Tokenizer",

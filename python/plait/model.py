@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plait import _core
+from plait._core import SignalState
 from plait.errors import ConfigError
 from plait.feature_stream import FeatureStream
 from plait.frame import Frame, check_region
@@ -182,6 +183,16 @@ class Model:
             ConfigError: the modality is of another kind, or a waveform, which has no frames.
         """
         return FeatureStream(self._core.feature_stream(modality))
+
+    def signal_state(self, modality: str) -> SignalState:
+        """Where a stream of samples begins, of a signal whose normalisation is running.
+
+        Pass it with every sample of the stream, as plait.Series(values, state=state). Its mean and
+        variance, a value a channel, may be read, stored and set.
+
+        Raises ConfigError for a modality of another kind or normalisation.
+        """
+        return self._core.signal_state(modality)
 
     def fuse(self, /, **embeddings: NDArray[np.float32] | None) -> Result:
         """Embeddings, each [1, ...] or None for absent -> answers. Every modality is named."""

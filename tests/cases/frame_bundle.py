@@ -63,6 +63,19 @@ def write_frame_bundle(path: Path, frames: Mapping[str, Section]) -> Path:
     return write_light_bundle(path, modalities)
 
 
+def write_signal_bundle(path: Path, signals: Mapping[str, Section]) -> Path:
+    """The same of signals."""
+    modalities = {}
+    for name, section in signals.items():
+        shape = [len(section["channels"]), section["window"]]
+        modalities[name] = (
+            "signal",
+            section,
+            shape if section["layout"] == "NCT" else shape[::-1],
+        )
+    return write_light_bundle(path, modalities)
+
+
 def write_light_bundle(path: Path, described: Mapping[str, tuple[str, Section, list[int]]]) -> Path:
     """Modalities by kind, section and shape of their encoder's input."""
     files: dict[str, bytes] = {}

@@ -213,6 +213,9 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def("timings_ns", &timings_of);
 
   register_feature_stream(m);
+  py::class_<SignalState>(m, "SignalState")
+      .def_readwrite("mean", &SignalState::mean)
+      .def_readwrite("variance", &SignalState::variance);
 
   py::class_<Model>(m, "Model")
       .def(py::init(&load), py::arg("path"), py::arg("device"), py::arg("precision"),
@@ -235,6 +238,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
             return model.feature_stream(modality);
           },
           py::arg("modality"))
+      .def("signal_state", &Model::signal_state, py::arg("modality"))
       .def("fuse", &fuse, py::arg("embeddings"));
 }
 

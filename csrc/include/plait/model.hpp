@@ -140,6 +140,10 @@ class PLAIT_API Model {
   /// Features of a modality of kind "sound" chunk by chunk. Throws ConfigError for another kind,
   /// and for a waveform, which has no frames.
   FeatureStream feature_stream(std::string_view modality) const;
+  /// The state in which a stream of samples begins, of a signal whose normalisation is running: the
+  /// declared mean and std. Pass it as Signal::state with every sample of the stream. Allocates.
+  /// Throws ConfigError for another modality.
+  SignalState signal_state(std::string_view modality) const;
 
   Shape input_shape(std::string_view modality) const;
   /// float32 for signals and sounds, int64 for texts; of frames as the bundle declares.
