@@ -28,6 +28,14 @@ find_library(PLAIT_CRYPTO_LIBRARY NAMES libcrypto.a)
 plait_require(PLAIT_OPENSSL_INCLUDE "OpenSSL's headers" "On Debian and Ubuntu: apt install libssl-dev")
 plait_require(PLAIT_CRYPTO_LIBRARY "the static libcrypto.a" "On Debian and Ubuntu: apt install libssl-dev")
 
+if(NOT PLAIT_POCKETFFT_INCLUDE)
+  find_path(PLAIT_POCKETFFT_SEARCH pocketfft_hdronly.h
+            PATHS "$ENV{PLAIT_CACHE}/pocketfft" "$ENV{HOME}/.cache/plait/pocketfft")
+  set(PLAIT_POCKETFFT_INCLUDE "${PLAIT_POCKETFFT_SEARCH}")
+endif()
+plait_require(PLAIT_POCKETFFT_INCLUDE "the header pocketfft_hdronly.h"
+  "Run scripts/setup, or set PLAIT_POCKETFFT_INCLUDE to its folder.")
+
 if(NOT PLAIT_ONNXRUNTIME_INCLUDE)
   find_path(PLAIT_ONNXRUNTIME_SEARCH onnxruntime_c_api.h
             PATHS "$ENV{PLAIT_CACHE}/onnxruntime/usr/include/onnxruntime"

@@ -23,6 +23,13 @@ constexpr std::array kKinds = {
                  [](const ModalityDescription& modality) {
                    return TensorDescription{"sample", DType::kFloat32, input_shape(modality.frame)};
                  }},
+    ManifestKind{"sound",
+                 [](const JsonReader& section, ModalityDescription& modality) {
+                   modality.sound = parse_sound(section);
+                 },
+                 [](const ModalityDescription& modality) {
+                   return TensorDescription{"sample", DType::kFloat32, input_shape(modality.sound)};
+                 }},
 };
 
 }  // namespace

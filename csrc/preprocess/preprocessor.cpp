@@ -6,6 +6,7 @@
 #include "plait/error.hpp"
 #include "preprocess/frame.hpp"
 #include "preprocess/signal.hpp"
+#include "preprocess/sound.hpp"
 
 namespace plait::detail {
 namespace {
@@ -23,6 +24,9 @@ constexpr std::array kKinds = {
     Kind{"signal",
          [](const ModalityDescription& modality, const std::string& where,
             const PreprocessorResources&) { return make_signal_preprocessor(modality, where); }},
+    Kind{"sound",
+         [](const ModalityDescription& modality, const std::string& where,
+            const PreprocessorResources&) { return make_sound_preprocessor(modality, where); }},
 };
 
 }  // namespace

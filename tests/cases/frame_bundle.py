@@ -50,34 +50,42 @@ def frame_section(**changes: Any) -> Section:
 
 def write_frame_bundle(path: Path, frames: Mapping[str, Section]) -> Path:
     """One camera a section, each encoded as the mean of its input; one head that sums them."""
-    files: dict[str, bytes] = {}
-    graphs: list[dict[str, Any]] = []
-    modalities = []
+    modalities = {}
     for name, section in frames.items():
         height, width = (section["crop"] if "crop" in section else section["resize"])["size"]
         channels = len(section["mean"])
         shape = [channels, height, width]
         if section["layout"] == "NHWC":
             shape = [height, width, channels]
+        modalities[name] = ("frame", section, shape)
+    return write_light_bundle(path, modalities)
+
+
+def write_light_bundle(path: Path, described: Mapping[str, tuple[str, Section, list[int]]]) -> Path:
+    """Modalities by kind, section and shape of their encoder's input."""
+    files: dict[str, bytes] = {}
+    graphs: list[dict[str, Any]] = []
+    modalities = []
+    for name, (kind, section, shape) in described.items():
         graphs.append(_graph(f"{name}_encoder", "encoder", {"sample": shape}, {"embedding": [1]}))
         files[f"graphs/{name}_encoder.onnx"] = _mean_encoder(shape)
         modalities.append(
             {
                 "name": name,
-                "kind": "frame",
+                "kind": kind,
                 "encoder": f"{name}_encoder",
                 "max_age_ms": 100.0,
                 "when_missing": "mask",
-                "frame": section,
+                kind: section,
             }
         )
-    inputs = {**{name: [1] for name in frames}, "presence": [len(frames)]}
+    inputs = {**{name: [1] for name in described}, "presence": [len(described)]}
     graphs.append(_graph("sum_head", "head", inputs, {"embedding": [1]}))
-    files["graphs/sum_head.onnx"] = _sum_head(list(frames))
+    files["graphs/sum_head.onnx"] = _sum_head(list(described))
     manifest = {
         "format": "plait-bundle",
         "format_version": {"major": 1, "minor": 0},
-        "name": "frames",
+        "name": "light",
         "modalities": modalities,
         "graphs": graphs,
         "heads": [
@@ -85,7 +93,7 @@ def write_frame_bundle(path: Path, frames: Mapping[str, Section]) -> Path:
                 "name": "sum",
                 "kind": "embedding",
                 "graph": "sum_head",
-                "modalities": list(frames),
+                "modalities": list(described),
             }
         ],
         "variants": [

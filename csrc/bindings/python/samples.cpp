@@ -1,8 +1,11 @@
 // samples.cpp: dispatches samples by the kind of their modality.
 #include "bindings/python/samples.hpp"
 
+#include <array>
+
 #include "bindings/python/arrays.hpp"
 #include "bindings/python/frames.hpp"
+#include "bindings/python/sounds.hpp"
 
 namespace plait::python {
 namespace {
@@ -22,6 +25,26 @@ Sample view_signal(const py::handle& value, const std::string& modality,
   }
   return signal;
 }
+
+struct Kind {
+  const char* name;
+  Sample (*view)(const py::handle& value, const ModalityDescription& modality,
+                 std::vector<py::object>& kept);
+};
+
+/// What is no signal; a name that the manifest lacks is viewed as one, for the model to refuse.
+constexpr std::array kKinds = {
+    Kind{"frame",
+         [](const py::handle& value, const ModalityDescription& modality,
+            std::vector<py::object>& kept) -> Sample {
+           return view_frame(value, modality.frame, modality.name, kept);
+         }},
+    Kind{"sound",
+         [](const py::handle& value, const ModalityDescription& modality,
+            std::vector<py::object>& kept) -> Sample {
+           return view_sound(value, modality.name, kept);
+         }},
+};
 
 }  // namespace
 
@@ -43,8 +66,10 @@ SampleList::SampleList(const Manifest& manifest, std::string modality, const py:
 Sample SampleList::view(const Manifest& manifest, const py::handle& value) {
   const std::string& modality = names_.back();
   const ModalityDescription* described = manifest.modality(modality);
-  if (described != nullptr && described->kind == "frame") {
-    return view_frame(value, described->frame, modality, kept_);
+  for (const Kind& kind : kKinds) {
+    if (described != nullptr && described->kind == kind.name) {
+      return kind.view(value, *described, kept_);
+    }
   }
   return view_signal(value, modality, kept_);
 }

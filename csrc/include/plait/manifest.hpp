@@ -124,7 +124,12 @@ enum class SoundFeatures : std::uint8_t {
 };
 
 /// What becomes of a sound that is shorter than the window.
-enum class SoundShorter : std::uint8_t { kRefuse, kZeros, kRepeat };
+enum class SoundShorter : std::uint8_t {
+  kRefuse,
+  kZeros,   ///< zeros follow
+  kRepeat,  ///< it begins again, as often as it takes
+  kPad      ///< features of what there is; the frames that are missing get MelDescription::pad
+};
 /// What becomes of a sound that is longer than the window: its first or last part is taken.
 enum class SoundLonger : std::uint8_t { kRefuse, kFirst, kLast };
 
@@ -185,6 +190,9 @@ struct MelDescription {
   float lifter = 0.0F;            ///< kMfcc: Kaldi's and HTK's cepstral lifter; 0: none
   std::int64_t frames = 0;        ///< frames the encoder sees; 0: those of the window
   float pad = 0.0F;               ///< value of the frames after the last, before normalisation
+
+  /// Analysis frames of so many samples; 0 where they are too few for one.
+  PLAIT_API std::int64_t frames_of(std::int64_t samples) const noexcept;
 };
 
 /// How raw sound becomes an encoder's input: channels are mixed, the rate converted, a window cut,

@@ -110,7 +110,13 @@ class Sound:
         check_choice(where, "shorter", self.shorter, SHORTERS)
         check_choice(where, "longer", self.longer, LONGERS)
         check_rates(where, self.rate_hz, self.sensor_rate_hz)
-        check_resampler(where, self.resampler_zeros, self.resampler_rolloff, self.resampler_beta)
+        check_resampler(
+            where,
+            (self.raw_rate_hz, float(self.rate_hz)),
+            self.resampler_zeros,
+            self.resampler_rolloff,
+            self.resampler_beta,
+        )
         self._check_window(where)
         self._check_channels(where)
         check_features(where, self.features, float(self.rate_hz), self.samples)

@@ -16,34 +16,29 @@ MOST_FFT = 65536
 MOST_BINS = 4096
 MOST_FRAMES = 10_000_000
 MOST_ZEROS = 512
-MOST_PHASES = 65536
+MOST_WEIGHTS = 4_000_000
 HIGHEST_RATE_HZ = 1e6
 
 
 def check_rates(where: str, rate_hz: object, sensor_rate_hz: object) -> None:
-    """Both above 0, and a ratio of whole numbers between them. Raises ConfigError."""
+    """Whole numbers of Hz. Raises ConfigError."""
     raw = rate_hz if sensor_rate_hz is None else sensor_rate_hz
     for what, rate in (("rate_hz", rate_hz), ("sensor_rate_hz", raw)):
         check_positive(where, what, rate)
-        if float(rate) > HIGHEST_RATE_HZ:  # type: ignore[arg-type]
+        number = float(rate)  # type: ignore[arg-type]
+        if number > HIGHEST_RATE_HZ or number != int(number):
             raise ConfigError(
                 where=where,
-                expected=f"{what} of at most {HIGHEST_RATE_HZ:g}",
+                expected=f"{what} as a whole number of Hz up to {HIGHEST_RATE_HZ:g}",
                 got=repr(rate),
-                action="State samples a second.",
+                action="State samples a second: 16000, 44100, 48000.",
             )
-    ratio = Fraction(float(rate_hz)) / Fraction(float(raw))  # type: ignore[arg-type]
-    if max(ratio.numerator, ratio.denominator) > MOST_PHASES:
-        raise ConfigError(
-            where=where,
-            expected=f"rates in a ratio of whole numbers up to {MOST_PHASES}",
-            got=f"{rate_hz!r} from {raw!r}",
-            action="Rates are whole numbers of Hz: 16000, 44100, 48000.",
-        )
 
 
-def check_resampler(where: str, zeros: object, rolloff: object, beta: object) -> None:
-    """Raises ConfigError where the filter's parameters make no sense."""
+def check_resampler(
+    where: str, rates: tuple[float, float], zeros: object, rolloff: object, beta: object
+) -> None:
+    """Raises ConfigError where the filter's parameters make no sense; rates: from, to."""
     action = "32 zero crossings let pass what is below 0.95 of the Nyquist frequency."
     check_count(where, "resampler_zeros", zeros, MOST_ZEROS, action)
     check_positive(where, "resampler_rolloff", rolloff)
@@ -55,6 +50,15 @@ def check_resampler(where: str, zeros: object, rolloff: object, beta: object) ->
             action="It is a part of the lower Nyquist frequency.",
         )
     _check_from(where, "resampler_beta", beta, 0.0, 100.0)
+    ratio = Fraction(int(rates[1]), int(rates[0]))
+    taps = 2.0 * float(zeros) / (float(rolloff) * min(1.0, float(ratio)))  # type: ignore[arg-type]
+    if ratio != 1 and ratio.numerator * (taps + 8.0) > MOST_WEIGHTS:
+        raise ConfigError(
+            where=where,
+            expected="rates whose resampler has a table of reasonable size",
+            got=f"{rates[0]:g} Hz to {rates[1]:g} Hz: {ratio.numerator} times {taps:.0f} weights",
+            action="Choose rates that divide one another better, or fewer resampler_zeros.",
+        )
 
 
 def check_features(where: str, features: object, rate_hz: float, samples: int) -> None:
