@@ -17,6 +17,7 @@ from plait import doctor, sources
 from plait.cli.application import run
 from plait_export import export_request
 from plait_export.zoo import efficientnet_lite0, scene, silero
+from tests.cases.sounds import prompt
 
 # Photos of scikit-image, and classes of ImageNet that are right for them.
 PHOTOS = {
@@ -126,3 +127,19 @@ def _answers_of_torch(times: list[float]) -> list[tuple[str, float]]:
             spoken = float(speech(remembered, torch.ones(1, 1)).softmax(1)[0, 1])
         found.append((label, spoken))
     return found
+
+
+def test_recorded_speech_is_speech_and_noise_is_not(
+    bundle: Path, generator: np.random.Generator
+) -> None:
+    model = plait.load(bundle)
+    spoken = np.concatenate([prompt(generator) for _ in range(6)])
+    scores = []
+    for end in range(8192, len(spoken), 2048):  # 8 kHz; 1.024 s end there
+        sound = plait.Sound(spoken[end - 8192 : end].astype(np.float32), 8000)
+        answer = model(image=None, sound=sound)["speech"]
+        assert answer.scores is not None
+        scores.append(float(answer.scores[1]))
+    assert np.mean(np.array(scores) > 0.5) > 0.5
+    noise = generator.normal(0.0, 0.1, 3 * scene.WINDOW).astype(np.float32)
+    assert model(image=None, sound=noise)["speech"].label == "no speech"

@@ -18,8 +18,8 @@ FEATURES = 1280
 MEAN, STD = 127.0 / 255.0, 128.0 / 255.0
 """Of the training: (level - 127) / 128, in every channel."""
 
-# Expansion, channels, blocks, stride of the first, kernel: Tan and Le, EfficientNet (2019), table 1,
-# as EfficientNet-Lite0 has it: no squeeze-and-excitation, ReLU6, stem and head not scaled.
+# Expansion, channels, blocks, stride of the first, kernel: Tan and Le, EfficientNet (2019), table
+# 1, as EfficientNet-Lite0 has it: no squeeze-and-excitation, ReLU6, stem and head not scaled.
 _STAGES = (
     (1, 16, 1, 1, 3),
     (6, 24, 2, 2, 3),

@@ -1,4 +1,4 @@
-"""Silero's voice activity detector (16 kHz) in plain torch, over a window, with a package's weights."""
+"""Silero's voice activity detector (16 kHz) over a window, in plain torch; weights of a package."""
 
 from __future__ import annotations
 
@@ -42,23 +42,25 @@ class Listener(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         padded = functional.pad(waveform, (_CONTEXT, 0))
-        chunks = waveform.shape[1] // CHUNK
-        hidden = cell = torch.zeros_like(waveform[:, :FEATURES])
-        for chunk in range(chunks):
-            heard = padded[:, chunk * CHUNK : (chunk + 1) * CHUNK + _CONTEXT]
-            hidden, cell = self.memory(self._summary(heard), (hidden, cell))
+        begins = range(0, waveform.shape[1], CHUNK)
+        heard = torch.stack([padded[:, at : at + CHUNK + _CONTEXT] for at in begins], dim=1)
+        summaries = self._summaries(heard.reshape(-1, 1, CHUNK + _CONTEXT))
+        summaries = summaries.reshape(-1, len(begins), FEATURES)
+        hidden = cell = torch.zeros_like(summaries[:, 0])
+        for index in range(len(begins)):
+            hidden, cell = self.memory(summaries[:, index], (hidden, cell))
         return hidden
 
-    def _summary(self, heard: Tensor) -> Tensor:
-        """[batch, 576] -> [batch, 128]."""
-        spectra = self.basis(functional.pad(heard[:, None], (0, _CONTEXT), mode="reflect"))
+    def _summaries(self, heard: Tensor) -> Tensor:
+        """[chunks, 1, 576] -> [chunks, 128]."""
+        spectra = self.basis(functional.pad(heard, (0, _CONTEXT), mode="reflect"))
         real, imaginary = spectra[:, :_BINS], spectra[:, _BINS:]
-        summary: Tensor = self.layers(torch.sqrt(real * real + imaginary * imaginary))[:, :, 0]
-        return summary
+        summaries: Tensor = self.layers(torch.sqrt(real * real + imaginary * imaginary))[:, :, 0]
+        return summaries
 
 
 class Speech(nn.Module):
-    """What is remembered -> two logits: no speech, speech. Their softmax is the original's sigmoid."""
+    """What is remembered -> two logits, whose softmax is the original's sigmoid."""
 
     def __init__(self) -> None:
         super().__init__()
