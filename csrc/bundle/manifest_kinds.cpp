@@ -16,13 +16,14 @@ constexpr std::array kKinds = {
         [](const ModalityDescription& modality) {
           return TensorDescription{"sample", DType::kFloat32, input_shape(modality.signal)};
         }},
-    ManifestKind{"frame",
-                 [](const JsonReader& section, ModalityDescription& modality) {
-                   modality.frame = parse_frame(section);
-                 },
-                 [](const ModalityDescription& modality) {
-                   return TensorDescription{"sample", DType::kFloat32, input_shape(modality.frame)};
-                 }},
+    ManifestKind{
+        "frame",
+        [](const JsonReader& section, ModalityDescription& modality) {
+          modality.frame = parse_frame(section);
+        },
+        [](const ModalityDescription& modality) {
+          return TensorDescription{"sample", modality.frame.dtype, input_shape(modality.frame)};
+        }},
     ManifestKind{"sound",
                  [](const JsonReader& section, ModalityDescription& modality) {
                    modality.sound = parse_sound(section);

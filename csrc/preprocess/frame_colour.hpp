@@ -26,7 +26,7 @@ class RowWriter {
             std::int64_t output_height, std::int64_t output_width);
   /// levels: up to three rows of count values; a missing colour repeats the first.
   void write(std::array<const float*, 3> levels, std::int64_t count, std::int64_t y, std::int64_t x,
-             float* out) const;
+             std::byte* out) const;
 
  private:
   FinishRule rule_;

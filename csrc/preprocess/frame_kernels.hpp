@@ -10,8 +10,11 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "plait/tensor.hpp"
 
 namespace plait::detail {
 
@@ -73,7 +76,8 @@ struct Spread {
 };
 
 /// Levels of up to three colours -> one row of the encoder's input:
-/// out[c] = min(max(m0 * a + m1 * b + m2 * c + offset, 0), maximum) * scale[c] + bias[c].
+/// out[c] = min(max(m0 * a + m1 * b + m2 * c + offset, 0), maximum) * scale[c] + bias[c],
+/// rounded to dtype: float32, float16 (half_of), or uint8 (to nearest, ties to even).
 struct FinishRule {
   int channels = 3;
   std::array<std::array<float, 3>, 3> matrix{};
@@ -81,13 +85,14 @@ struct FinishRule {
   float maximum = 255.0F;
   std::array<float, 3> scale{};
   std::array<float, 3> bias{};
+  DType dtype = DType::kFloat32;
 };
 struct FinishRow {
   const FinishRule* rule = nullptr;
   std::array<const float*, 3> levels{};
   std::int64_t count = 0;
-  std::array<float*, 3> out{};
-  std::int64_t step = 1;  ///< from one pixel to the next: 1, or channels of an NHWC row
+  std::array<std::byte*, 3> out{};  ///< of elements of dtype, aligned for them
+  std::int64_t step = 1;            ///< elements from one pixel to the next: 1, or 3 of an NHWC row
 };
 
 /// Weights of the exact path, split so that 16-bit products suffice:

@@ -20,7 +20,9 @@ struct Kind {
 constexpr std::array kKinds = {
     Kind{"frame",
          [](const ModalityDescription& modality, const std::string& where,
-            const PreprocessorResources&) { return make_frame_preprocessor(modality, where); }},
+            const PreprocessorResources& resources) {
+           return make_frame_preprocessor(modality, where, resources.pool);
+         }},
     Kind{"signal",
          [](const ModalityDescription& modality, const std::string& where,
             const PreprocessorResources&) { return make_signal_preprocessor(modality, where); }},

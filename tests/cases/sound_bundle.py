@@ -69,7 +69,7 @@ def sound_deployment(seed: int) -> Deployment:
             ),
             "phone": Sound(
                 encoder=SoundEncoder(13, 5, frames_first=True),
-                features=Mfcc.kaldi(rate_hz=8000, frames=31, mean=-1.5, std=20.0),
+                features=Mfcc.kaldi(rate_hz=8000, frames=30, mean=-1.5, std=20.0),
                 rate_hz=8000,
                 window_s=0.315,
                 shorter="pad",

@@ -263,6 +263,10 @@ def test_cpp_prepares_and_answers_with_the_same_bits(
         ({"std": (1.0, 0.0, 1.0)}, "finite std above 0"),
         ({"layout": "NCT"}, "layout as one of"),
         ({"crop_rounding": "up"}, "crop_rounding as one of"),
+        ({"dtype": "float64"}, "dtype as one of"),
+        ({"dtype": "uint8"}, "levels as they are"),
+        ({"dtype": "uint8", "scale": 1.0, "std": (1.0, 1.0, 2.0)}, "levels as they are"),
+        ({"dtype": "float16", "scale": 300.0}, "the largest float16"),
     ],
 )
 def test_a_description_that_makes_no_sense_is_refused(changes: dict[str, Any], words: str) -> None:

@@ -194,7 +194,7 @@ def test_inspect_says_what_a_sound_is(microphones: Microphones) -> None:
                 "range 8",
             ),
         ),
-        ("phone", ("13 MFCC of 23 mel bands x 31 frames", "povey", "pre-emphasis 0.97", "32768")),
+        ("phone", ("13 MFCC of 23 mel bands x 30 frames", "povey", "pre-emphasis 0.97", "32768")),
         ("voice", ("waveform", "channel 1", "zero mean and unit variance", "shorter: repeat")),
     ):
         text = "\n".join(sound_lines(sound_of(manifest, modality)))

@@ -1,8 +1,11 @@
 // make_corpus.cpp: writes the seeds of the fuzz targets: make_corpus FOLDER.
+#include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <random>
 #include <string>
 #include <string_view>
 
@@ -52,7 +55,19 @@ Bytes smallest_bundle() {
   return plait::testing::write_bundle(manifest.dump(), members);
 }
 
+/// Bytes that choose a description and frames: mostly sensible ones, whatever they are.
+void write_frames(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  for (unsigned seed = 1; seed <= 24; ++seed) {
+    std::minstd_rand random(seed);
+    std::array<std::uint8_t, 320> bytes{};
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random() >> 8);
+    write(folder / std::to_string(seed), bytes.data(), bytes.size());
+  }
+}
+
 void make_corpus(const std::filesystem::path& folder) {
+  write_frames(folder / "frame");
   const std::filesystem::path bundles = folder / "bundle";
   const std::filesystem::path manifests = folder / "manifest";
   std::filesystem::create_directories(bundles);

@@ -83,12 +83,13 @@ def random_features(generator: np.random.Generator) -> LogMel | Mfcc:
     def one(*choices: Any) -> Any:
         return choices[int(generator.integers(len(choices)))]
 
-    length = int(generator.integers(2, 700))
+    fft = one(64, 90, 126, 400, 512, 600, 682, 750)
+    length = int(generator.integers(2, fft + 1))
     bins = int(generator.integers(1, 90))
     chosen: dict[str, Any] = {
         "length": length,
         "step": int(generator.integers(1, 500)),
-        "fft": 2 * int(generator.integers((length + 1) // 2, 400)),
+        "fft": fft,
         "bins": bins,
         "window": one("hann", "hann_symmetric", "hamming", "hamming_symmetric", "povey",
                       "rectangular"),

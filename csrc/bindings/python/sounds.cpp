@@ -4,6 +4,7 @@
 #include <pybind11/numpy.h>
 
 #include "bindings/python/arrays.hpp"
+#include "plait/feature_stream.hpp"
 
 namespace plait::python {
 
@@ -16,6 +17,45 @@ Sound view_sound(const py::handle& value, const std::string& modality,
   const py::object rate = value.attr("sample_rate_hz");
   if (!rate.is_none()) sound.sample_rate_hz = py::cast<double>(rate);
   return sound;
+}
+
+namespace {
+
+/// All rows that are there, [rows, bands].
+py::array rows_of(FeatureStream& stream) {
+  OwnedArray rows(Shape{stream.ready(), stream.bands()});
+  stream.read(rows.view().as_span<float>());
+  return rows.array();
+}
+
+py::array push(FeatureStream& stream, const py::object& chunk) {
+  std::vector<py::object> kept;
+  const Sound sound = view_sound(chunk, "of the stream", kept);
+  {
+    const py::gil_scoped_release release;
+    stream.push(sound);
+  }
+  return rows_of(stream);
+}
+
+py::array finish(FeatureStream& stream) {
+  {
+    const py::gil_scoped_release release;
+    stream.finish();
+  }
+  py::array rows = rows_of(stream);
+  stream.reset();
+  return rows;
+}
+
+}  // namespace
+
+void register_feature_stream(py::module_& module) {
+  py::class_<FeatureStream>(module, "FeatureStream")
+      .def("bands", &FeatureStream::bands)
+      .def("push", &push, py::arg("chunk"))
+      .def("finish", &finish)
+      .def("reset", &FeatureStream::reset);
 }
 
 }  // namespace plait::python

@@ -15,4 +15,7 @@ namespace plait::python {
 Sound view_sound(const pybind11::handle& value, const std::string& modality,
                  std::vector<pybind11::object>& kept);
 
+/// Adds the class FeatureStream.
+void register_feature_stream(pybind11::module_& module);
+
 }  // namespace plait::python

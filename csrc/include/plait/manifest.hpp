@@ -114,6 +114,9 @@ struct FrameDescription {
   std::vector<float> mean;      ///< per channel
   std::vector<float> std;       ///< per channel, > 0
   FrameLayout layout = FrameLayout::kNCHW;
+  /// Of the encoder's input. kFloat16 and kUInt8 are the float32 value rounded to nearest, ties to
+  /// even; kUInt8 of levels alone: scale 1, mean 0, std 1, 8-bit channels.
+  DType dtype = DType::kFloat32;
 };
 
 /// What a sound's encoder gets.
