@@ -24,11 +24,13 @@ def load_alone(modality: Modality) -> plait.Model:
 
     modality.check(f"modality {NAME}")
     shape = list(modality.input_shape())
+    dtype = getattr(modality, "dtype", "float32")
     graphs = [
         _graph("encoder", "encoder", {NAME: shape}, {"embedding": [1]}),
         _graph("head", "head", {NAME: [1], "presence": [1]}, {"embedding": [1]}),
     ]
-    files = {"graphs/encoder.onnx": _encoder(shape), "graphs/head.onnx": _head()}
+    graphs[0]["inputs"][0]["dtype"] = dtype
+    files = {"graphs/encoder.onnx": _encoder(shape, dtype), "graphs/head.onnx": _head()}
     manifest = {
         "format": "plait-bundle",
         "format_version": dict(FORMAT),
@@ -77,16 +79,17 @@ def _graph(
     }
 
 
-def _encoder(shape: list[int]) -> bytes:
+def _encoder(shape: list[int], dtype: str) -> bytes:
     """The mean of the input."""
     from onnx import TensorProto, helper
 
     nodes = [
-        helper.make_node("Flatten", [NAME], ["flat"]),
+        helper.make_node("Cast", [NAME], ["values"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["values"], ["flat"]),
         helper.make_node("ReduceMean", ["flat", "axes"], ["embedding"], keepdims=1),
     ]
     axes = helper.make_tensor("axes", TensorProto.INT64, [1], [1])
-    return _model(nodes, {NAME: shape}, {"embedding": [1]}, [axes])
+    return _model(nodes, {NAME: shape}, [axes], dtype)
 
 
 def _head() -> bytes:
@@ -94,24 +97,26 @@ def _head() -> bytes:
     from onnx import helper
 
     node = helper.make_node("Mul", [NAME, "presence"], ["embedding"])
-    return _model([node], {NAME: [1], "presence": [1]}, {"embedding": [1]}, [])
+    return _model([node], {NAME: [1], "presence": [1]}, [])
 
 
 def _model(
     nodes: list[Any],
     inputs: Mapping[str, list[int]],
-    outputs: Mapping[str, list[int]],
     initializers: list[Any],
+    dtype: str = "float32",
 ) -> bytes:
+    """A graph from inputs of a type to `embedding` [batch, 1], float32."""
+    import numpy as np
     from onnx import TensorProto, helper
 
-    def values(shapes: Mapping[str, list[int]]) -> list[Any]:
-        return [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
-            for name, shape in shapes.items()
-        ]
-
-    graph = helper.make_graph(nodes, "graph", values(inputs), values(outputs), initializers)
+    element = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    taken = [
+        helper.make_tensor_value_info(name, element, ["batch", *shape])
+        for name, shape in inputs.items()
+    ]
+    given = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", 1])]
+    graph = helper.make_graph(nodes, "graph", taken, given, initializers)
     opset = [helper.make_opsetid("", 20)]
     model = helper.make_model(graph, opset_imports=opset, ir_version=10)
     return bytes(model.SerializeToString())

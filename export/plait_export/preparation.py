@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import plait
 from plait import ConfigError
 from plait_export.alone import NAME, load_alone
-from plait_export.describe import Frame, Modality, Signal
+from plait_export.describe import Frame, Modality, Signal, Sound
 from plait_export.errors import ExportError
 
 # Where libraries put the encoder's input, among what else they return.
@@ -71,11 +71,12 @@ def check_preparation(
     transformers uses (pixel_values, input_features, ...). An image processor of transformers or a
     Compose can be passed as it is.
     samples: of a Frame: Pillow images or RGB arrays [height, width, 3] uint8; the original gets
-    them as Pillow images. Of other kinds: as a model takes them, and the original too.
-    tolerance: in the report's unit, which is grey levels of a Frame, else the encoder's own; None:
-    rounding, and 1.5 levels where arithmetic is "fast" (Pillow rounds twice). Bicubic and lanczos
-    overshoot at hard edges, which Pillow clips between its passes and "fast" does not: there a few
-    pixels differ by more.
+    them as Pillow images. Of a Sound: float32 [frames] at its rate_hz. Of a Signal: as a model
+    takes it. The original gets the same.
+    tolerance: in the report's unit, which is grey levels of a Frame and log units of a LogMel.
+    None: rounding, and 1.5 levels where arithmetic is "fast" (Pillow rounds twice). Bicubic and
+    lanczos overshoot at hard edges, which Pillow clips between its passes and "fast" does not:
+    there a few pixels differ by more.
 
     Raises ConfigError where there are no samples or the original's shape is another.
     """
@@ -91,8 +92,8 @@ def check_preparation(
     worst: PreparationReport | None = None
     total = 0.0
     for index, sample in enumerate(samples):
-        ours = model.prepare(NAME, check.for_core(sample))[0]
-        theirs = _array(original(check.for_original(sample)), ours.shape, index)
+        ours = model.prepare(NAME, check.for_core(modality, sample))[0]
+        theirs = _array(check.ask(original, modality, sample), ours.shape, index)
         error = np.abs(ours.astype(np.float64) - theirs) * check.unit_of(modality)
         total += float(error.mean())
         position = np.unravel_index(int(np.argmax(error)), error.shape)
@@ -116,8 +117,8 @@ class _Check(NamedTuple):
     """How samples of a kind are handed over, and what a difference between inputs amounts to."""
 
     unit: str
-    for_core: Callable[[Any], Any]
-    for_original: Callable[[Any], Any]
+    for_core: Callable[[Any, Any], Any]  # modality, sample
+    ask: Callable[[Callable[..., Any], Any, Any], Any]  # original, modality, sample
     unit_of: Callable[[Any], NDArray[np.float64]]  # factor onto a difference; broadcasts
     tolerance: Callable[[Any], float]
 
@@ -146,20 +147,41 @@ def _levels(frame: Frame) -> NDArray[np.float64]:
     return levels[:, np.newaxis, np.newaxis] if frame.layout == "NCHW" else levels
 
 
+def _features(sound: Sound) -> NDArray[np.float64]:
+    """Features (of LogMel its log units) a unit of the encoder's input, per band."""
+    section = sound.to_manifest()["sound"]
+    std = np.array(section["std"], np.float64)
+    return std[:, np.newaxis] if section.get("layout") == "NFT" else std
+
+
+def _ask_about_sound(original: Callable[..., Any], sound: Sound, sample: Any) -> Any:
+    """Feature extractors of transformers want to know the rate, and return lists unless told."""
+    if hasattr(original, "sampling_rate"):
+        return original(sample, sampling_rate=int(sound.rate_hz), return_tensors="np")
+    return original(sample)
+
+
 _CHECKS: Mapping[type, _Check] = {
     Frame: _Check(
         unit="grey levels",
-        for_core=lambda sample: plait.Frame(_rgb(sample), "rgb8"),
-        for_original=_picture,
+        for_core=lambda _, sample: plait.Frame(_rgb(sample), "rgb8"),
+        ask=lambda original, _, sample: original(_picture(sample)),
         unit_of=_levels,
         tolerance=lambda frame: 1e-3 if frame.arithmetic == "exact" else 1.5,
     ),
     Signal: _Check(
         unit="of the encoder's input",
-        for_core=lambda sample: sample,
-        for_original=lambda sample: sample,
+        for_core=lambda _, sample: sample,
+        ask=lambda original, _, sample: original(sample),
         unit_of=lambda _: np.ones(()),
         tolerance=lambda _: 1e-4,
+    ),
+    Sound: _Check(
+        unit="of the features before mean and std",
+        for_core=lambda sound, sample: plait.Sound(sample, sound.rate_hz),
+        ask=_ask_about_sound,
+        unit_of=_features,
+        tolerance=lambda _: 1e-3,
     ),
 }
 

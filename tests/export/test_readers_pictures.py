@@ -335,6 +335,16 @@ def test_a_configuration_that_no_frame_represents_is_refused(
     assert caught.value.where.endswith(f", {said}")
 
 
+def test_what_encoders_of_other_types_get_is_checked_too(photos: list[Any]) -> None:
+    compose = like.Compose([like.Resize((64, 48)), like.ToTensor(), NORMALIZE])
+    half = Frame(**{**vars(frame_from_transform(compose, **SAID)), "dtype": "float16"})
+    # A half has 11 bits: 2.6 is off by at most 2 ** -10, or 0.06 levels.
+    assert 1e-3 < check_preparation(half, compose, photos).max_error < 0.07
+    levels = Frame(size=(64, 48), scale=1.0, dtype="uint8", arithmetic="exact", **SAID)
+    original = like.Compose([like.Resize((64, 48)), like.PILToTensor()])
+    assert check_preparation(levels, original, photos).max_error == 0.0
+
+
 def test_a_wrong_description_is_found_and_named(photos: list[Any]) -> None:
     compose = like.Compose([like.Resize((64, 48)), like.ToTensor(), NORMALIZE])
     right = frame_from_transform(compose, **SAID)

@@ -102,6 +102,22 @@ def test_run_answers_every_window_as_the_model_does(
         assert line["timings"]["total_ns"] >= line["timings"]["encode_ns"]["accelerometer"] > 0
 
 
+def test_run_prints_the_highest_scores_only_where_told(
+    cli: Plait, tiny_bundle: Path, recordings: dict[str, Path]
+) -> None:
+    arguments = ["run", tiny_bundle, *samples_of(recordings, *RAW)]
+    _, every, _ = cli(*arguments)
+    code, highest, _ = cli(*arguments, "--top", "2")
+    assert code == 0
+    for line, short in zip(every.splitlines(), highest.splitlines(), strict=True):
+        scores = json.loads(line)["scores"]
+        best = sorted(scores.values(), reverse=True)[:2]
+        assert list(json.loads(short)["scores"].values()) == best
+        heads = json.loads(short)["heads"]
+        assert heads["exercise"]["output"] is None
+        assert heads["effort"]["output"] == json.loads(line)["heads"]["effort"]["output"]
+
+
 def test_run_takes_modalities_of_different_rates(
     cli: Plait, tiny_bundle: Path, recordings: dict[str, Path]
 ) -> None:

