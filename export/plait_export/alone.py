@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import plait
 from plait_export.bundle import write_bundle
-from plait_export.describe import Modality
+from plait_export.describe import Modality, Text
 
 NAME = "sample"
 """What the modality is called in that bundle."""
@@ -20,17 +21,24 @@ def load_alone(modality: Modality) -> plait.Model:
 
     Raises what plait.load raises where the description makes no sense.
     """
-    from plait_export.manifest import FORMAT  # takes seconds: torch
+    # These take seconds: torch.
+    from plait_export.manifest import FORMAT
+    from plait_export.texts import describe_members, members_of
 
     modality.check(f"modality {NAME}")
     shape = list(modality.input_shape())
-    dtype = getattr(modality, "dtype", "float32")
+    dtype = "int64" if isinstance(modality, Text) else getattr(modality, "dtype", "float32")
     graphs = [
         _graph("encoder", "encoder", {NAME: shape}, {"embedding": [1]}),
         _graph("head", "head", {NAME: [1], "presence": [1]}, {"embedding": [1]}),
     ]
     graphs[0]["inputs"][0]["dtype"] = dtype
     files = {"graphs/encoder.onnx": _encoder(shape, dtype), "graphs/head.onnx": _head()}
+    section = modality.to_manifest()
+    if isinstance(modality, Text):
+        modality = replace(modality, bank=None, encoder_in_bundle=True)
+        section["text"] |= describe_members(NAME, modality, [1])
+        files |= members_of(NAME, modality, None)
     manifest = {
         "format": "plait-bundle",
         "format_version": dict(FORMAT),
@@ -41,7 +49,7 @@ def load_alone(modality: Modality) -> plait.Model:
                 "encoder": "encoder",
                 "max_age_ms": float(modality.max_age_ms),
                 "when_missing": modality.when_missing,
-                **modality.to_manifest(),
+                **section,
             }
         ],
         "graphs": graphs,

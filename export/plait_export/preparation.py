@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 import plait
 from plait import ConfigError
 from plait_export.alone import NAME, load_alone
-from plait_export.describe import Frame, Modality, Signal, Sound
+from plait_export.describe import Frame, Modality, Signal, Sound, Text
 from plait_export.errors import ExportError
+
+Values = NDArray[np.float64]
 
 # Where libraries put the encoder's input, among what else they return.
 _OUTPUTS = ("pixel_values", "input_features", "input_values", "input_ids")
@@ -72,8 +74,8 @@ def check_preparation(
     Compose can be passed as it is.
     samples: of a Frame: Pillow images or RGB arrays [height, width, 3] uint8; the original gets
     them as Pillow images. Of a Sound: float32 [frames] at its rate_hz. Of a Signal: as a model
-    takes it. The original gets the same.
-    tolerance: in the report's unit, which is grey levels of a Frame and log units of a LogMel.
+    takes it. Of a Text: str. The original gets the same.
+    tolerance: in the unit, which is grey levels of a Frame, log units of a LogMel, ids of a Text.
     None: rounding, and 1.5 levels where arithmetic is "fast" (Pillow rounds twice). Bicubic and
     lanczos overshoot at hard edges, which Pillow clips between its passes and "fast" does not:
     there a few pixels differ by more.
@@ -94,7 +96,7 @@ def check_preparation(
     for index, sample in enumerate(samples):
         ours = model.prepare(NAME, check.for_core(modality, sample))[0]
         theirs = _array(check.ask(original, modality, sample), ours.shape, index)
-        error = np.abs(ours.astype(np.float64) - theirs) * check.unit_of(modality)
+        error = check.differ(modality, ours.astype(np.float64), theirs)
         total += float(error.mean())
         position = np.unravel_index(int(np.argmax(error)), error.shape)
         if worst is None or float(error[position]) > worst.max_error:
@@ -119,7 +121,7 @@ class _Check(NamedTuple):
     unit: str
     for_core: Callable[[Any, Any], Any]  # modality, sample
     ask: Callable[[Callable[..., Any], Any, Any], Any]  # original, modality, sample
-    unit_of: Callable[[Any], NDArray[np.float64]]  # factor onto a difference; broadcasts
+    differ: Callable[[Any, Values, Values], Values]  # modality, ours, theirs -> errors in unit
     tolerance: Callable[[Any], float]
 
 
@@ -141,13 +143,13 @@ def _picture(sample: Any) -> Any:
     return Image.fromarray(_rgb(sample))
 
 
-def _levels(frame: Frame) -> NDArray[np.float64]:
+def _levels(frame: Frame) -> Values:
     """Grey levels a unit of the encoder's input, per channel."""
     levels = np.array(frame.stds, np.float64) / frame.scale
     return levels[:, np.newaxis, np.newaxis] if frame.layout == "NCHW" else levels
 
 
-def _features(sound: Sound) -> NDArray[np.float64]:
+def _features(sound: Sound) -> Values:
     """Features (of LogMel its log units) a unit of the encoder's input, per band."""
     section = sound.to_manifest()["sound"]
     std = np.array(section["std"], np.float64)
@@ -161,32 +163,53 @@ def _ask_about_sound(original: Callable[..., Any], sound: Sound, sample: Any) ->
     return original(sample)
 
 
+def _ask_about_text(original: Callable[..., Any], text: Text, sample: str) -> Any:
+    """Tokenizers of transformers have to be told how long a text is to be."""
+    if not hasattr(original, "model_max_length"):
+        return original(sample)
+    said = original(
+        sample,
+        add_special_tokens=text.special_tokens,
+        padding="max_length",
+        max_length=text.tokens,
+        truncation=True,
+    )
+    return [said["input_ids"], said["attention_mask"]] if text.mask else said["input_ids"]
+
+
 _CHECKS: Mapping[type, _Check] = {
     Frame: _Check(
         unit="grey levels",
         for_core=lambda _, sample: plait.Frame(_rgb(sample), "rgb8"),
         ask=lambda original, _, sample: original(_picture(sample)),
-        unit_of=_levels,
+        differ=lambda frame, ours, theirs: np.abs(ours - theirs) * _levels(frame),
         tolerance=lambda frame: 1e-3 if frame.arithmetic == "exact" else 1.5,
     ),
     Signal: _Check(
         unit="of the encoder's input",
         for_core=lambda _, sample: sample,
         ask=lambda original, _, sample: original(sample),
-        unit_of=lambda _: np.ones(()),
+        differ=lambda _, ours, theirs: np.abs(ours - theirs),
         tolerance=lambda _: 1e-4,
     ),
     Sound: _Check(
         unit="of the features before mean and std",
         for_core=lambda sound, sample: plait.Sound(sample, sound.rate_hz),
         ask=_ask_about_sound,
-        unit_of=_features,
+        differ=lambda sound, ours, theirs: np.abs(ours - theirs) * _features(sound),
         tolerance=lambda _: 1e-3,
+    ),
+    Text: _Check(
+        unit="ids",
+        for_core=lambda _, sample: sample,
+        ask=_ask_about_text,
+        differ=lambda _, ours, theirs: (ours != theirs).astype(np.float64),
+        tolerance=lambda _: 0.0,
     ),
 }
 
 
-def _array(returned: Any, shape: tuple[int, ...], index: int) -> NDArray[np.float64]:
+def _array(returned: Any, shape: tuple[int, ...], index: int) -> Values:
     """What an original returned, as one sample's input."""
     for name in _OUTPUTS:
         if hasattr(returned, "keys") and name in returned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import librosa
@@ -16,9 +17,11 @@ from plait_export import (
     LogMel,
     Signal,
     Sound,
+    Text,
     check_preparation,
     sound_from_transformers,
 )
+from tests.cases import tokenizers
 from tests.cases.sounds import prompt
 
 SAID: dict[str, Any] = {"encoder": nn.Flatten(), "max_age_ms": 100.0, "when_missing": "mask"}
@@ -71,3 +74,19 @@ def test_a_signals_original_is_matched(generator: np.random.Generator) -> None:
     report.require()
     swapped = check_preparation(described, lambda window: (window.T[::-1] - 9.81) / 2.0, windows)
     assert not swapped.ok and swapped.max_error > 0.1
+
+
+@pytest.mark.parametrize("mask", [False, True])
+def test_a_tokenizer_is_matched_id_by_id(
+    tmp_path: Path, generator: np.random.Generator, mask: bool
+) -> None:
+    bert = tokenizers.bert()
+    bert.save(str(tmp_path / "tokenizer.json"))
+    original = transformers.PreTrainedTokenizerFast(tokenizer_object=bert, pad_token="[PAD]")
+    texts = [tokenizers.random_text(generator) for _ in range(20)]
+    said = {"tokenizer": tmp_path, "tokens": 17, "mask": mask, **SAID}
+    described = Text(pad_id=bert.token_to_id("[PAD]"), **said)
+    report = check_preparation(described, original, texts)
+    assert (report.max_error, report.unit) == (0.0, "ids")
+    wrong = Text(pad_id=bert.token_to_id("[UNK]"), **said)
+    assert not check_preparation(wrong, original, ["short"]).ok

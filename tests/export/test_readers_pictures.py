@@ -4,9 +4,11 @@ photos; and what no description represents is refused by its field."""
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -366,3 +368,20 @@ def test_a_wrong_description_is_found_and_named(photos: list[Any]) -> None:
         check_preparation(right, lambda image: np.zeros((3, 9, 9)), photos)
     with pytest.raises(ConfigError, match="at least one sample"):
         check_preparation(right, compose, [])
+
+
+def test_the_page_reads_a_folder_and_checks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    (snippet,) = re.findall(r"```python\n(from plait_export import check_pre.*?)```", page, re.S)
+    monkeypatch.chdir(tmp_path)
+    processor = transformers.CLIPImageProcessorPil()
+    processor.save_pretrained("clip")
+    names: dict[str, Any] = {
+        "network": types.SimpleNamespace(vision=nn.Flatten()),
+        "processor": RowsFirst(processor),
+        "photos": [data.chelsea(), data.coffee()],
+    }
+    exec(compile(snippet, "docs/export.md", "exec"), names)  # the page's own words
+    assert names["image"].format == "nv12"

@@ -4,11 +4,15 @@ video with sound, from export to JSON lines."""
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
+from PIL import Image
 from silero_vad import load_silero_vad
 from skimage import data
 
@@ -143,3 +147,39 @@ def test_recorded_speech_is_speech_and_noise_is_not(
     assert np.mean(np.array(scores) > 0.5) > 0.5
     noise = generator.normal(0.0, 0.1, 3 * scene.WINDOW).astype(np.float32)
     assert model(image=None, sound=noise)["speech"].label == "no speech"
+
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "docs/cli.md", "docs/zoo/scene.md")
+COMMANDS = sorted(
+    {
+        line.split("#")[0].strip()
+        for page in PAGES
+        for line in (ROOT / page).read_text().splitlines()
+        if line.startswith("plait run scene.plait")
+    }
+)
+
+
+@pytest.fixture
+def folder(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, generator: np.random.Generator
+) -> None:
+    """Where the pages' file names exist."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(bundle, "scene.plait")
+    shutil.copy(scene.video_file(), "street.mp4")
+    Image.fromarray(data.chelsea()).save("cat.jpg")
+    soundfile.write("cat.wav", generator.normal(0.0, 0.1, 3 * 44100), 44100)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_docs_runs(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    live = "--camera 0" in command
+    # There is no camera here: OpenCV opens a file as it opens a device, and its end is an error.
+    arguments = shlex.split(command.replace("--camera 0", "--camera street.mp4"))[1:]
+    assert run(arguments) == (4 if live else 0)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines
+    assert all(line["label"] for line in lines)

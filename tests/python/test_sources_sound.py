@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+import shutil
 import sys
 import types
 from pathlib import Path
@@ -188,3 +190,16 @@ def test_a_missing_sounddevice_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(plait.ConfigError, match=r"sounddevice.*plait\[microphone\]"):
         sources.Microphone()
+
+
+def test_the_pages_snippet_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sensors.md").read_text()
+    (snippet,) = re.findall(r"```python\n(from plait import sources.*?)```", page, re.S)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(bigbuckbunny(), "street.mp4")
+    exec(compile(snippet, "docs/sensors.md", "exec"), {})  # the page's own words
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 132 + 249
+    assert {line.split()[0] for line in lines} == {"image", "sound"}
