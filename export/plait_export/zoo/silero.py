@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +83,8 @@ def load() -> tuple[Listener, Speech]:
             got=str(error),
             action="pip install 'plait[zoo]'.",
         ) from error
-    stored = torch.jit.load(str(path), map_location="cpu").state_dict()
+    jit: Any = torch.jit
+    stored = jit.load(str(path), map_location="cpu").state_dict()
     listener, speech = Listener(), Speech()
     weights = {"basis.weight": stored["_model.stft.forward_basis_buffer"]}
     for index in range(len(_LAYERS)):

@@ -187,12 +187,12 @@ def _line(
 
 
 def _answer(answer: plait.Answer, labels: Sequence[str], top: int | None) -> dict[str, Any]:
-    scores = None
+    scores: dict[str, float] | None = None
     if answer.scores is not None:
-        scores = dict(zip(labels, answer.scores.tolist(), strict=True))
-    if scores is not None and top is not None:
-        highest = sorted(scores, key=lambda label: -scores[label])[:top]
-        scores = {label: scores[label] for label in highest}
+        pairs = list(zip(labels, answer.scores.tolist(), strict=True))
+        if top is not None:
+            pairs = sorted(pairs, key=lambda pair: -pair[1])[:top]
+        scores = dict(pairs)
     shortened = scores is not None and top is not None
     quality = answer.expected_quality
     return {

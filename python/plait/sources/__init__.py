@@ -3,7 +3,7 @@
 >>> from plait import sources
 >>> with sources.Merged(sources.Video(file, "image"), sources.VideoSound(file, "sound")) as merged:
 ...     for timed in merged:
-...         print(timed.name, timed.time_ns, timed.sample)
+...         print(timed.name, timed.time_ns / 1e9, type(timed.sample))
 
 Each source is a context manager too and gives `Timed` in increasing time; `Merged` joins several.
 Packages that read files and devices are imported when a source is made
