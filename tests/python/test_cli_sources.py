@@ -286,3 +286,36 @@ def _newest(film: str, time: float) -> plait.Frame:
     frame = found[-1]
     assert isinstance(frame, plait.Frame)
     return frame
+
+
+def test_texts_are_given_as_words_or_as_files(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, generator: np.random.Generator
+) -> None:
+    from plait_export import export  # takes seconds: torch
+    from tests.cases.text_bundle import raw_samples, text_deployment
+
+    bundle = tmp_path / "robot.plait"
+    samples = [raw_samples(generator) for _ in range(4)]
+    export(text_deployment(tmp_path, seed=5), bundle, samples=samples, precisions=("fp32",))
+    (tmp_path / "words.txt").write_text("größer 😀\n")
+    model = plait.load(bundle)
+    (line,) = told(
+        capsys, bundle, "--text", "command=stop now!", "--absent", "gyroscope",
+        "--sample", f"caption={tmp_path / 'words.txt'}",
+    )  # fmt: skip
+    expected = model(command="stop now!", caption="größer 😀", gyroscope=None)["action"].scores
+    assert expected is not None
+    assert list(line["scores"].values()) == expected.tolist()
+    assert line["presence"] == {"command": "fresh", "caption": "fresh", "gyroscope": "absent"}
+    # What is said of one leaves the other, whatever signs are in the words.
+    absent = ("--absent", "gyroscope", "--absent", "caption")
+    (alone,) = told(capsys, bundle, "--text", "a b=c", *absent)
+    scores = model(command="a b=c", caption=None, gyroscope=None)["action"].scores
+    assert scores is not None and list(alone["scores"].values()) == scores.tolist()
+    code, err = refused(capsys, bundle, "--text", "stop", "--absent", "gyroscope")
+    assert code == 2
+    assert "got command, caption" in err
+    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\xfa")
+    code, err = refused(capsys, bundle, "--sample", f"command={tmp_path / 'bad.txt'}", *absent)
+    assert code == 4
+    assert "bad.txt" in err
