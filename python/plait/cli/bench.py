@@ -57,7 +57,10 @@ def bench(
     samples = None
     if sample:
         feeds = open_feeds(manifest, Given(sample=sample))
-        samples = next(moments(feeds.tracks, 1e9, feeds.modalities)).samples
+        try:
+            samples = next(moments(feeds.tracks, 1e9, feeds.modalities)).samples
+        finally:
+            feeds.close()
         for name in (name for names in presences for name in names if name not in samples):
             raise plait.ConfigError(
                 where="--presence",
