@@ -125,33 +125,67 @@ struct Lanes {
 
 #include "preprocess/sound_transform-inl.hpp"
 
-void resample(const ResampleJob& job) {
+/// kOutputs outputs of one phase, that many inputs and outputs apart.
+template <std::int64_t kOutputs>
+void resample_phase(const ResampleJob& job, const double* input, const double* weights,
+                    double* out) {
   constexpr std::int64_t kWidth = Lanes::kCount;
   constexpr std::int64_t kVectors = kResampleLanes / kWidth;
   const Doubles d;
-  std::int64_t position = job.position;
-  std::int64_t phase = job.phase;
-  for (std::int64_t i = 0; i < job.count; ++i) {
-    const double* input = job.input + position;
-    const double* weights = job.weights + phase * job.taps;
-    hn::Vec<Doubles> sums[kVectors];
-    for (auto& sum : sums) sum = hn::Zero(d);
-    for (std::int64_t k = 0; k < job.taps; k += kResampleLanes) {
-      for (std::int64_t v = 0; v < kVectors; ++v) {
-        const std::int64_t at = k + v * kWidth;
-        // Not MulAdd, which rounds once where a target fuses it and twice elsewhere.
-        sums[v] = hn::Add(sums[v], hn::Mul(hn::LoadU(d, weights + at), hn::LoadU(d, input + at)));
+  const std::int64_t inputs_apart = job.phases * job.position_step + job.phase_step;
+  // Arrays of constant length are taken apart into registers, of which two vectors by outputs fit.
+  constexpr std::int64_t kPart = kVectors < 2 ? kVectors : 2;
+  hn::Vec<Doubles> sums[kOutputs][kVectors];
+  for (std::int64_t first = 0; first < kVectors; first += kPart) {
+    hn::Vec<Doubles> part[kOutputs][kPart];
+    for (auto& of_output : part) {
+      for (auto& sum : of_output) sum = hn::Zero(d);
+    }
+    for (std::int64_t k = first * kWidth; k < job.taps; k += kResampleLanes) {
+      for (std::int64_t v = 0; v < kPart; ++v) {
+        const auto weight = hn::LoadU(d, weights + k + v * kWidth);
+        for (std::int64_t o = 0; o < kOutputs; ++o) {
+          const auto value = hn::LoadU(d, input + o * inputs_apart + k + v * kWidth);
+          // Not MulAdd, which rounds once where a target fuses it and twice elsewhere.
+          part[o][v] = hn::Add(part[o][v], hn::Mul(weight, value));
+        }
       }
     }
+    for (std::int64_t o = 0; o < kOutputs; ++o) {
+      for (std::int64_t v = 0; v < kPart; ++v) sums[o][first + v] = part[o][v];
+    }
+  }
+  for (std::int64_t o = 0; o < kOutputs; ++o) {
     for (std::int64_t width = kVectors / 2; width > 0; width /= 2) {
-      for (std::int64_t v = 0; v < width; ++v) sums[v] = hn::Add(sums[v], sums[v + width]);
+      for (std::int64_t v = 0; v < width; ++v) sums[o][v] = hn::Add(sums[o][v], sums[o][v + width]);
     }
     HWY_ALIGN double rest[kWidth];
-    hn::Store(sums[0], d, rest);
+    hn::Store(sums[o][0], d, rest);
     for (std::int64_t width = kWidth / 2; width > 0; width /= 2) {
       for (std::int64_t j = 0; j < width; ++j) rest[j] += rest[j + width];
     }
-    job.out[i] = rest[0];
+    out[o * job.phases] = rest[0];
+  }
+}
+
+/// Phase by phase: outputs of one share its weights.
+void resample(const ResampleJob& job) {
+  constexpr std::int64_t kTogether = 4;
+  const std::int64_t inputs_apart = job.phases * job.position_step + job.phase_step;
+  std::int64_t position = job.position;
+  std::int64_t phase = job.phase;
+  for (std::int64_t first = 0; first < std::min(job.phases, job.count); ++first) {
+    const double* weights = job.weights + phase * job.taps;
+    const double* input = job.input + position;
+    std::int64_t i = first;
+    for (; i + (kTogether - 1) * job.phases < job.count; i += kTogether * job.phases) {
+      resample_phase<kTogether>(job, input, weights, job.out + i);
+      input += kTogether * inputs_apart;
+    }
+    for (; i < job.count; i += job.phases) {
+      resample_phase<1>(job, input, weights, job.out + i);
+      input += inputs_apart;
+    }
     position += job.position_step;
     phase += job.phase_step;
     if (phase >= job.phases) {

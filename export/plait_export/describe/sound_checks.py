@@ -13,7 +13,7 @@ from plait_export.describe.sound_features import LogMel, MelFeatures, Mfcc, Wave
 
 # What the core takes.
 MOST_FFT = 65536
-MOST_PRIME_FACTOR = 31
+MOST_PRIME_FACTOR = 1024
 MOST_GAIN = 65536.0
 MOST_BINS = 4096
 MOST_FRAMES = 10_000_000
@@ -139,13 +139,12 @@ def _check_frames(where: str, mel: MelFeatures, samples: int) -> None:
 
 
 def _largest_prime_factor(number: int) -> int:
-    factor = 2
-    while number > 1:
-        if number % factor:
-            factor += 1
-        else:
-            number //= factor
-    return factor
+    factor, largest = 2, 1
+    while factor * factor <= number:
+        while number % factor == 0:
+            number, largest = number // factor, factor
+        factor += 1
+    return max(number, largest)
 
 
 def _check_bands(where: str, mel: MelFeatures, rate_hz: float) -> None:
