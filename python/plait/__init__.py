@@ -7,6 +7,7 @@
 
 from plait.bundle import Bundle
 from plait.errors import BackendError, BundleError, ConfigError, Error, SampleError
+from plait.feature_stream import FeatureStream
 from plait.frame import Frame
 from plait.library import cmake_dir, find_onnxruntime, version
 from plait.model import Answer, Model, Quality, Result, Timings, load
@@ -20,6 +21,7 @@ __all__ = [
     "BundleError",
     "ConfigError",
     "Error",
+    "FeatureStream",
     "Frame",
     "Model",
     "Quality",

@@ -69,7 +69,7 @@ def sound_deployment(seed: int) -> Deployment:
             ),
             "phone": Sound(
                 encoder=SoundEncoder(13, 5, frames_first=True),
-                features=Mfcc.kaldi(rate_hz=8000, frames=31, mean=-1.5, std=20.0),
+                features=Mfcc.kaldi(rate_hz=8000, frames=30, mean=-1.5, std=20.0),
                 rate_hz=8000,
                 window_s=0.315,
                 shorter="pad",
@@ -106,9 +106,9 @@ def sound_deployment(seed: int) -> Deployment:
 def raw_samples(generator: np.random.Generator) -> Sample:
     """Sounds of another length each time, waves with noise, one of them int16; and a window."""
     return {
-        "room": _waves(generator, int(generator.integers(9_000, 30_000)), 2, 44100.0),
+        "room": _waves(generator, int(generator.integers(16_500, 30_000)), 2, 44100.0),
         "phone": np.rint(
-            32767.0 * _waves(generator, int(generator.integers(900, 4_000)), 1, 8000.0)[:, 0]
+            32767.0 * _waves(generator, int(generator.integers(900, 2_700)), 1, 8000.0)[:, 0]
         ).astype(np.int16),
         "voice": _waves(generator, int(generator.integers(700, 3_000)), 3, 16000.0),
         "gyroscope": generator.normal(0.0, 60.0, (29, 3)).astype(np.float32),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import plait
 from plait.doctor import replay
@@ -27,6 +29,7 @@ from tests.cases.sound_bundle import (
     sound_deployment,
 )
 
+PAGE = Path(__file__).parents[2] / "docs" / "sensors.md"
 PROGRAM = Path(__file__).parents[1] / "cases" / "prepare_sound.cpp"
 
 
@@ -194,12 +197,39 @@ def test_inspect_says_what_a_sound_is(microphones: Microphones) -> None:
                 "range 8",
             ),
         ),
-        ("phone", ("13 MFCC of 23 mel bands x 31 frames", "povey", "pre-emphasis 0.97", "32768")),
+        ("phone", ("13 MFCC of 23 mel bands x 30 frames", "povey", "pre-emphasis 0.97", "32768")),
         ("voice", ("waveform", "channel 1", "zero mean and unit variance", "shorter: repeat")),
     ):
         text = "\n".join(sound_lines(sound_of(manifest, modality)))
         for words in said:
             assert words in text, (words, text)
+
+
+def test_the_snippets_of_the_docs_run(
+    microphones: Microphones, generator: np.random.Generator
+) -> None:
+    snippets = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    said = [one for one in snippets if "plait.Sound" in one]
+    streamed = [one for one in snippets if "feature_stream" in one]
+    assert len(said) == len(streamed) == 1
+    sample = raw_samples(generator)
+    names: dict[str, Any] = {
+        "plait": plait,
+        "model": plait.load(str(microphones.path), threads=1),
+        "stereo": sample["room"],
+        "clip": _clip(generator),
+        "planar": np.ascontiguousarray(sample["voice"].T),
+        "chunks": np.array_split(sample["phone"], 7),
+    }
+    exec(compile(f"answer = {said[0]}\n{streamed[0]}", str(PAGE), "exec"), names)  # its own words
+    presence = {"room": "fresh", "phone": "fresh", "voice": "fresh", "gyroscope": "absent"}
+    assert names["answer"].presence == presence
+    frames = (len(sample["phone"]) - 200) // 80 + 1
+    assert np.concatenate(names["rows"]).shape == (frames, 13)
+
+
+def _clip(generator: np.random.Generator) -> NDArray[np.int16]:
+    return generator.integers(-9000, 9000, 15_000).astype(np.int16)
 
 
 def test_cpp_prepares_and_answers_with_the_same_bits(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import plait
 from plait_export import Sound, reference
 from plait_export.describe.readers import sound_from_transformers
 from tests.cases.sound_bundle import SoundEncoder
-from tests.cases.sounds import at_16_khz, film, prompt
+from tests.cases.sounds import at_16_khz, film, model_of, prompt
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 KEPT: dict[str, Any] = {
@@ -39,9 +40,12 @@ def extracted(extractor: Any, values: NDArray[Any], **options: Any) -> NDArray[A
 
 
 def assert_same(described: Sound, extractor: Any, values: NDArray[Any], **options: Any) -> None:
-    prepared = reference.prepare(described, values)[0]
+    """The core and the reference prepare what the extractor does."""
+    with TemporaryDirectory() as folder:
+        prepared = model_of(Path(folder) / "ear.plait", ear=described).prepare("ear", values)[0]
     expected = extracted(extractor, values, **options).reshape(prepared.shape)
-    np.testing.assert_allclose(prepared, expected, rtol=1e-6, atol=1e-4)
+    for ours in (prepared, reference.prepare(described, values)[0]):
+        np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ LONGERS = ("refuse", "first", "last")
 
 # What the core takes.
 MOST_WINDOW = 10_000_000
-MOST_CHANNELS = 64
+MOST_CHANNELS = 4096
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from plait_export.describe.sound_features import LogMel, MelFeatures, Mfcc, Wave
 # What the core takes.
 MOST_FFT = 65536
 MOST_PRIME_FACTOR = 1024
+MOST_GAIN = 65536.0
 MOST_BINS = 4096
 MOST_FRAMES = 10_000_000
 MOST_ZEROS = 512
@@ -42,14 +43,7 @@ def check_resampler(
     """Raises ConfigError where the filter's parameters make no sense; rates: from, to."""
     action = "32 zero crossings let pass what is below 0.95 of the Nyquist frequency."
     check_count(where, "resampler_zeros", zeros, MOST_ZEROS, action)
-    check_positive(where, "resampler_rolloff", rolloff)
-    if float(rolloff) > 1.0:  # type: ignore[arg-type]
-        raise ConfigError(
-            where=where,
-            expected="resampler_rolloff of at most 1",
-            got=repr(rolloff),
-            action="It is a part of the lower Nyquist frequency.",
-        )
+    _check_from(where, "resampler_rolloff", rolloff, 0.01, 1.0)
     _check_from(where, "resampler_beta", beta, 0.0, 100.0)
     ratio = Fraction(int(rates[1]), int(rates[0]))
     taps = 2.0 * float(zeros) / (float(rolloff) * min(1.0, float(ratio)))  # type: ignore[arg-type]
@@ -72,6 +66,7 @@ def check_features(where: str, features: object, rate_hz: float, samples: int) -
             action="For instance LogMel.whisper(), LogMel.kaldi(bins=80), Waveform().",
         )
     check_positive(where, "gain", features.gain)
+    _check_from(where, "gain", features.gain, 1e-37, MOST_GAIN)
     if not isinstance(features.family, str) or not features.family.strip():
         raise ConfigError(
             where=where,
@@ -116,16 +111,12 @@ def _check_frames(where: str, mel: MelFeatures, samples: int) -> None:
     check_count(where, "fft", mel.fft, MOST_FFT, action)
     check_count(where, "length", mel.length, mel.fft, "A frame is no longer than the transform.")
     check_count(where, "step", mel.step, MOST_FFT, action)
-    if mel.fft % 2:
-        raise ConfigError(
-            where=where, expected="an even fft", got=repr(mel.fft), action="Take one point more."
-        )
-    if _largest_prime_factor(mel.fft) > MOST_PRIME_FACTOR:
+    if mel.fft % 2 or _largest_prime_factor(mel.fft) > MOST_PRIME_FACTOR:
         raise ConfigError(
             where=where,
-            expected=f"fft without prime factors above {MOST_PRIME_FACTOR}",
+            expected=f"an even fft without prime factors above {MOST_PRIME_FACTOR}",
             got=repr(mel.fft),
-            action="Products of 2, 3 and 5 are fast: 400, 512, 1024.",
+            action="Train with 400, 512 or another product of small numbers: it is faster, too.",
         )
     count = mel.frames_of(samples)
     if count < 1:
