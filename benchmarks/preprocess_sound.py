@@ -176,8 +176,11 @@ def contestants(model: plait.Model) -> dict[str, tuple[str, Callable[[], Any]]]:
     calls: dict[str, tuple[str, Callable[[], Any]]] = {}
     for name, values in inputs.items():
         calls[name] = (name, lambda name=name, values=values: model.prepare(name, values)[0])
-    numpy_run = by_numpy(weights)
-    calls["NumPy"] = ("whisper", lambda: numpy_run(second))
+    pools = optional("threadpoolctl")
+    if pools is not None:  # without it NumPy's matrix product takes every core
+        pools.threadpool_limits(1)
+        numpy_run = by_numpy(weights)
+        calls["NumPy"] = ("whisper", lambda: numpy_run(second))
     onnx_run = by_onnxruntime(weights, RATE)
     calls["ONNX Runtime STFT"] = ("whisper", lambda: onnx_run(second))
     torch, transformers = optional("torch"), optional("transformers")

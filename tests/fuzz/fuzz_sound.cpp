@@ -36,12 +36,13 @@ plait::ModalityDescription described(Choices& choices) {
   plait::ModalityDescription modality;
   modality.kind = "sound";
   SoundDescription& sound = modality.sound;
-  constexpr std::array kRates = {16000.0, 8000.0, 22050.0, 48000.0};
+  constexpr std::array kRates = {16000.0, 8000.0, 12000.0, 48000.0};
   sound.rate_hz = 16000.0;
   sound.sensor_rate_hz = kRates[static_cast<std::size_t>(choices.below(4))];
   sound.sensor_channels = 1 + choices.below(3);
   sound.channel = choices.below(sound.sensor_channels + 1) - 1;
   sound.resampler_zeros = 1 + choices.below(6);
+  sound.resampler_beta = 2.0;  // tables of few phases and terms, so that executions are quick
   sound.window = 40 + choices.next();
   sound.shorter = static_cast<plait::SoundShorter>(choices.below(4));
   sound.longer = static_cast<plait::SoundLonger>(choices.below(3));
@@ -80,7 +81,7 @@ struct Pcm {
 Pcm pcm_of(Choices& choices, const SoundDescription& description) {
   Pcm pcm;
   const DType dtype = choices.below(2) == 0 ? DType::kInt16 : DType::kFloat32;
-  constexpr std::array kStated = {0.0, 0.0, 0.0, 16000.0, 11025.0, 44100.0, 999.0, -1.0};
+  constexpr std::array kStated = {0.0, 0.0, 0.0, 16000.0, 40000.0, 6000.0, 999.0, -1.0};
   pcm.sound.sample_rate_hz = kStated[static_cast<std::size_t>(choices.below(8))];
   const std::span<const std::uint8_t> rest = choices.rest();
   pcm.memory.assign(rest.begin(), rest.end());
