@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "base/format.hpp"
 #include "plait/error.hpp"
@@ -41,7 +40,7 @@ std::int64_t checked_rate(double stated, const SoundDescription& description,
 
 /// Whether all offsets of the view can be computed: no memory is larger.
 bool strides_fit(const SoundView& view) {
-  constexpr double kMost = static_cast<double>(std::numeric_limits<std::int64_t>::max() / 4);
+  constexpr double kMost = 0x1p61;
   const double frames =
       static_cast<double>(view.frames) * std::abs(static_cast<double>(view.frame_stride));
   const double channels =

@@ -56,7 +56,7 @@ def mel(**changes: Any) -> LogMel:
         ({"features": Waveform(gain=0.0)}, "gain as a finite number above 0"),
         ({"features": Waveform(family="")}, "family as a word"),
         ({"features": mel(fft=511)}, "an even fft"),
-        ({"features": mel(fft=794)}, "without prime factors above 31"),
+        ({"features": mel(fft=4106)}, "without prime factors above 1024"),
         ({"features": mel(gain=1e6)}, "gain from"),
         ({"features": mel(length=513)}, "length, a whole number from 1 to 512"),
         ({"features": mel(step=0)}, "step, a whole number"),

@@ -139,13 +139,12 @@ def _check_frames(where: str, mel: MelFeatures, samples: int) -> None:
 
 
 def _largest_prime_factor(number: int) -> int:
-    factor = 2
-    while number > 1:
-        if number % factor:
-            factor += 1
-        else:
-            number //= factor
-    return factor
+    factor, largest = 2, 1
+    while factor * factor <= number:
+        while number % factor == 0:
+            number, largest = number // factor, factor
+        factor += 1
+    return max(number, largest)
 
 
 def _check_bands(where: str, mel: MelFeatures, rate_hz: float) -> None:
