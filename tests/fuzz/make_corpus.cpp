@@ -52,6 +52,29 @@ Bytes smallest_bundle() {
   return plait::testing::write_bundle(manifest.dump(), members);
 }
 
+/// WAV files of a few samples, and PCM behind the bytes that choose how it is prepared.
+void write_sounds(const std::filesystem::path& folder) {
+  using namespace std::string_literals;
+  const std::filesystem::path wavs = folder / "wav";
+  const std::filesystem::path sounds = folder / "sound";
+  std::filesystem::create_directories(wavs);
+  std::filesystem::create_directories(sounds);
+  const std::string pcm = "fmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0"s;
+  const std::string real = "fmt \x10\0\0\0\x03\0\x01\0\x80\x3e\0\0\0\xfa\0\0\x04\0\x20\0"s;
+  const std::string data = "data\x08\0\0\0abcdefgh"s;
+  const std::string odd = "LIST\x03\0\0\0abc\0"s;
+  int number = 0;
+  for (const std::string& chunks : {pcm + data, real + data, data + pcm, odd + pcm + data}) {
+    const std::string file = "RIFF\0\0\0\0WAVE"s + chunks;
+    write(wavs / std::to_string(number++), file.data(), file.size());
+  }
+  for (char kind = 0; kind < 8; ++kind) {
+    std::string bytes(27, kind);  // one a choice
+    for (int i = 0; i < 600; ++i) bytes += static_cast<char>(i * (kind + 3) / 5);
+    write(sounds / std::to_string(kind), bytes.data(), bytes.size());
+  }
+}
+
 void make_corpus(const std::filesystem::path& folder) {
   const std::filesystem::path bundles = folder / "bundle";
   const std::filesystem::path manifests = folder / "manifest";
@@ -69,7 +92,10 @@ void make_corpus(const std::filesystem::path& folder) {
   write(manifests / "example", manifest.data(), manifest.size());
   const std::string frames = plait::testing::frame_manifest().dump();
   write(manifests / "frame", frames.data(), frames.size());
+  const std::string sounds = plait::testing::sound_manifest().dump();
+  write(manifests / "sound", sounds.data(), sounds.size());
   write(manifests / "empty", "{}", 2);
+  write_sounds(folder);
 }
 
 }  // namespace
