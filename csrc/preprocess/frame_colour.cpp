@@ -107,10 +107,6 @@ ColourRule colour_rule(const FrameDescription& description) {
           .blue_u = fixed(s.blue_u)};
 }
 
-std::uint8_t pillow_gray(int red, int green, int blue) noexcept {
-  return static_cast<std::uint8_t>((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16);
-}
-
 RowWriter::RowWriter(const FrameDescription& description, LevelColours colours,
                      const FrameKernels& kernels, std::int64_t output_height,
                      std::int64_t output_width)

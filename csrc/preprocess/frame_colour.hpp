@@ -16,9 +16,6 @@ FinishRule finish_rule(const FrameDescription& description, LevelColours colours
 /// Conversion of 8-bit luma and chroma to 8-bit colours.
 ColourRule colour_rule(const FrameDescription& description);
 
-/// Pillow's conversion of 8-bit colours to "L".
-std::uint8_t pillow_gray(int red, int green, int blue) noexcept;
-
 /// Finishes rows of levels into the geometry's window of the encoder's input.
 class RowWriter {
  public:

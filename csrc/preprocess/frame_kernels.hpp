@@ -150,6 +150,16 @@ struct ColourRow {
   std::uint8_t* rgb = nullptr;
 };
 
+/// out[x] = Pillow's "L" of a pixel: (19595 red + 38470 green + 7471 blue + 0x8000) >> 16.
+struct GrayRow {
+  const std::uint8_t* bytes = nullptr;
+  std::int64_t step = 3;    ///< bytes from one pixel to the next: 3 or 4
+  bool blue_first = false;  ///< bytes 0, 1, 2 of a pixel are blue, green, red; else red first
+  std::int64_t count = 0;
+  std::uint8_t* out = nullptr;
+};
+inline constexpr std::array<std::int32_t, 3> kGrayWeights = {19595, 38470, 7471};
+
 /// levels[c][x] = bytes[x * components + c].
 struct Unpack {
   const std::uint8_t* bytes = nullptr;
@@ -168,6 +178,7 @@ struct FrameKernels {
   void (*exact_horizontal)(const ExactHorizontal&) = nullptr;
   void (*exact_vertical)(const ExactVertical&) = nullptr;
   void (*colour)(const ColourRow&) = nullptr;
+  void (*gray)(const GrayRow&) = nullptr;
   void (*unpack)(const Unpack&) = nullptr;
 };
 

@@ -124,6 +124,17 @@ void colour(const ColourRow& row) {
   }
 }
 
+void gray(const GrayRow& row) {
+  const std::uint8_t* pixel = row.bytes;
+  for (std::int64_t x = 0; x < row.count; ++x, pixel += row.step) {
+    const int red = pixel[row.blue_first ? 2 : 0];
+    const int blue = pixel[row.blue_first ? 0 : 2];
+    row.out[x] = static_cast<std::uint8_t>(
+        (red * kGrayWeights[0] + pixel[1] * kGrayWeights[1] + blue * kGrayWeights[2] + 0x8000) >>
+        16);
+  }
+}
+
 void unpack(const Unpack& row) {
   for (std::int64_t x = 0; x < row.count; ++x) {
     for (int c = 0; c < row.components; ++c) {
@@ -133,9 +144,9 @@ void unpack(const Unpack& row) {
   }
 }
 
-constexpr FrameKernels kScalar = {"scalar", &vertical, &arrange,          &horizontal,
-                                  &spread,  &finish,   &exact_horizontal, &exact_vertical,
-                                  &colour,  &unpack};
+constexpr FrameKernels kScalar = {
+    "scalar",          &vertical,       &arrange, &horizontal, &spread, &finish,
+    &exact_horizontal, &exact_vertical, &colour,  &gray,       &unpack};
 
 }  // namespace
 

@@ -142,7 +142,7 @@ void spread(const Spread& sums) {
 const FrameKernels& kernels() {
   static const FrameKernels table = {
       hwy::TargetName(HWY_TARGET), &vertical,       &arrange, &horizontal, &spread, &finish,
-      &exact_horizontal,           &exact_vertical, &colour,  &unpack};
+      &exact_horizontal,           &exact_vertical, &colour,  &gray,       &unpack};
   return table;
 }
 

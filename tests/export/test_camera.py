@@ -165,18 +165,21 @@ def test_inspect_says_what_a_camera_is(cameras: Cameras) -> None:
 
 def test_the_snippet_of_the_docs_runs(cameras: Cameras, generator: np.random.Generator) -> None:
     snippets = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    snippet = [one for one in snippets if "plait.Frame" in one]
-    assert len(snippet) == 1
+    of_cameras = [one for one in snippets if "plait.Frame(" in one or "_regions(" in one]
+    assert len(of_cameras) == 2
     names: dict[str, Any] = {
         "plait": plait,
         "model": plait.load(str(cameras.path), threads=1),
-        "bgr": raw_samples(generator)["front"],
+        "bgr": generator.integers(0, 256, (480, 640, 3), dtype=np.uint8),
         "luma": np.zeros((500, 720), np.uint8),
         "chroma": np.zeros((250, 360, 2), np.uint8),
     }
-    exec(compile(f"answer = {snippet[0]}", str(PAGE), "exec"), names)  # the page's own words
+    answered, regions = of_cameras
+    exec(compile(f"answer = {answered}", str(PAGE), "exec"), names)  # the page's own words
     presence = {"front": "fresh", "rear": "fresh", "gyroscope": "absent"}
     assert names["answer"].presence == presence
+    exec(compile(regions, str(PAGE), "exec"), names)
+    assert names["crops"].shape == (2, 3, 33, 29) and names["embeddings"].shape == (2, 9)
 
 
 def test_run_takes_a_picture_or_an_array_of_the_cameras_format(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from torch import nn
 
 import plait
 from plait.kinds import signal as kind
@@ -154,6 +157,21 @@ def test_a_running_normalisation_goes_on_from_sample_to_sample(
     np.testing.assert_array_equal(again, once)
 
 
+def test_the_snippet_of_the_docs_runs(tmp_path: Path, generator: np.random.Generator) -> None:
+    page = Path(__file__).parents[2] / "docs" / "sensors.md"
+    snippets = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    [snippet] = [each for each in snippets if "signal_state" in each]
+    section = described(normalization="running").to_manifest()["signal"]
+    sections = {"accelerometer": section, "gyroscope": section}
+    names: dict[str, Any] = {
+        "plait": plait,
+        "model": plait.load(write_signal_bundle(tmp_path / "s.plait", sections), threads=1),
+        "stream": generator.normal(size=(4, 37, 3)),
+    }
+    exec(compile(snippet, str(page), "exec"), names)  # the page's own words
+    assert names["state"].mean != [0.0, 0.0]
+
+
 def test_only_running_normalisation_has_a_state(tmp_path: Path) -> None:
     model = load(tmp_path, described())
     with pytest.raises(plait.ConfigError, match="running"):
@@ -174,8 +192,6 @@ def test_inspect_says_what_is_done_to_a_signal() -> None:
 
 
 def test_what_the_exporter_writes_of_it_validates(tmp_path: Path) -> None:
-    import json
-
     schema = json.loads((Path(plait.__file__).parent / "manifest.schema.json").read_text())
     signal = described(
         rates_hz=RATES,
@@ -205,8 +221,6 @@ def test_what_the_exporter_writes_of_it_validates(tmp_path: Path) -> None:
     ],
 )
 def test_a_description_that_makes_no_sense_is_refused(changes: dict[str, Any], words: str) -> None:
-    from torch import nn
-
     described(encoder=nn.Identity()).check("imu")
     with pytest.raises(plait.ConfigError) as refusal:
         described(encoder=nn.Identity(), **changes).check("imu")
