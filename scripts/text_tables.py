@@ -1,7 +1,7 @@
 """Writes csrc/preprocess/text/unicode_tables.cpp: what `tokenizers` holds each code point for.
 
 Its crates bring tables of different Unicode versions (normalization 9, BERT's classes 8, regular
-expressions 16, lower case 17), and ids depend on them. So every code point is asked for, once, here:
+expressions 16, lower case 17), and ids depend on them. So every code point is asked for:
 
     .venv/bin/python scripts/text_tables.py [FILE]
 """
@@ -22,8 +22,6 @@ CATEGORIES = (
     *("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe"),
     *("Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Co"),
 )
-# Normalizes nothing: by which form a code point is nevertheless changed, or moved among its marks.
-FORMS = ("NFKD", "NFC")
 # Of every category that a newer Unicode may extend: a code point that is as long in UTF-8.
 STAND_INS = {
     2: {"Lu": 0x00C0, "Ll": 0x00DF, "Lo": 0x00AA, "Mn": 0x0300, "Po": 0x00A7, "Nd": 0x0660},
@@ -39,24 +37,29 @@ SCRIPTS = {"Han": {3: 0x3400, 4: 0x20000}, "Hiragana": {4: 0x1B150}, "Katakana":
 
 
 def which(test: Callable[[str], bool]) -> list[int]:
+    """The code points of which the test holds."""
     return [code for code in CODE_POINTS if test(chr(code))]
 
 
 def removed_by(normalizer: Any) -> list[int]:
+    """The code points that a normalizer leaves nothing of."""
     return which(lambda text: normalizer.normalize_str(text) == "")
 
 
 def in_class(expression: str) -> list[int]:
+    """The code points that a regular expression matches."""
     split = pre_tokenizers.Split(Regex(expression), "removed")
     return which(lambda text: not split.pre_tokenize_str(text))
 
 
 def bert(**given: bool) -> Any:
+    """A BertNormalizer that does only what is given."""
     off = {"clean_text": False, "handle_chinese_chars": False, "strip_accents": False}
     return normalizers.BertNormalizer(**{**off, "lowercase": False, **given})
 
 
 def word_characters() -> list[int]:
+    """What Whitespace holds for a part of a word."""
     whitespace = pre_tokenizers.Whitespace()
     return which(
         lambda text: (
@@ -67,26 +70,17 @@ def word_characters() -> list[int]:
 
 
 def inert() -> list[int]:
-    """Code points that Unicode 14 or `tokenizers`' regular expressions know and that could change
-    in normalization or order among marks, but do not here."""
+    """Code points that a newer Unicode decomposes, composes or moves, and `tokenizers` does not."""
     known = {code for category in CATEGORIES for code in in_class(rf"\p{{{category}}}")}
     compatible = normalizers.NFKD()
     found = []
     for code in CODE_POINTS:
         text = chr(code)
-        if compatible.normalize_str(text) != text:
+        new = unicodedata.category(text) == "Cn" and code in known
+        active = unicodedata.combining(text) or unicodedata.normalize("NFKD", text) != text
+        if not (new or active) or compatible.normalize_str(text) != text:
             continue
-        probe = ("a\u0301" + text + "\u0334", "a\u0345" + text + "\u0301", "a\u0301\u0345" + text)
-        if any(
-            compatible.normalize_str(p) != p
-            and text != p[2]
-            and compatible.normalize_str(p).index(text) != p.index(text)
-            for p in probe[2:]
-        ):
-            continue
-        new = code in known and unicodedata.category(text) == "Cn"
-        classes = unicodedata.combining(text) != 0 or unicodedata.normalize("NFKD", text) != text
-        if new or (classes and not reordered(text)):
+        if new or not reordered(text):
             found.append(code)
     return found
 
@@ -100,6 +94,7 @@ def reordered(text: str) -> bool:
 
 
 def lower_case() -> list[tuple[int, int]]:
+    """(code point, lower case), where that is one code point."""
     lowercase = normalizers.Lowercase()
     pairs = []
     for code in CODE_POINTS:
@@ -127,6 +122,7 @@ def stand_ins() -> list[tuple[int, int]]:
 
 
 def ranges(codes: Iterable[int]) -> list[tuple[int, int]]:
+    """Sorted (first, last)."""
     found: list[tuple[int, int]] = []
     for code in sorted(codes):
         if found and found[-1][1] == code - 1:
@@ -152,6 +148,7 @@ def runs(pairs: Iterable[tuple[int, int]], *, moving: bool) -> list[tuple[int, i
 
 
 def rows(items: Iterable[tuple[int, ...]]) -> str:
+    """Tuples as C++ writes them."""
     return ", ".join(
         "{" + ", ".join(f"0x{value:X}" if value > 9 else str(value) for value in item) + "}"
         for item in items
@@ -159,6 +156,7 @@ def rows(items: Iterable[tuple[int, ...]]) -> str:
 
 
 def source() -> str:
+    """The whole file."""
     sets = {
         "Letters": ("\\p{L} of regular expressions", in_class(r"\p{L}")),
         "Numbers": ("\\p{N} of regular expressions", in_class(r"\p{N}")),
@@ -203,13 +201,15 @@ def source() -> str:
 
 
 def wrapped(text: str) -> str:
+    """The text in lines of at most 100 characters."""
     lines = []
     for line in text.splitlines():
-        while len(line) > 100:
-            cut = line.rindex(", ", 0, 100) + 1
-            lines.append(line[:cut])
-            line = "    " + line[cut + 1 :]
-        lines.append(line)
+        rest = line
+        while len(rest) > 100:
+            cut = rest.rindex(", ", 0, 100) + 1
+            lines.append(rest[:cut])
+            rest = "    " + rest[cut + 1 :]
+        lines.append(rest)
     return "\n".join(lines) + "\n"
 
 

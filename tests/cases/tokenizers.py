@@ -1,4 +1,4 @@
-"""Tokenizers of every family, trained here by the library `tokenizers`, and texts to try them on."""
+"""Tokenizers of every family, trained here by the library `tokenizers`, and texts to try."""
 
 from __future__ import annotations
 

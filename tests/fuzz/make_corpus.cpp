@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "bundle_writer.hpp"
+#include "tokenizer_cases.hpp"
 
 namespace {
 
@@ -89,6 +90,20 @@ void write_sounds(const std::filesystem::path& folder) {
   }
 }
 
+/// Tokenizers, and for each of them texts; the first byte of a text chooses its tokenizer.
+void make_texts(const std::filesystem::path& tokenizers, const std::filesystem::path& texts) {
+  std::filesystem::create_directories(tokenizers);
+  std::filesystem::create_directories(texts);
+  int number = 0;
+  for (const std::string& json : plait::testing::all_tokenizers()) {
+    write(tokenizers / std::to_string(number), json.data(), json.size());
+    const std::string text = std::string(1, static_cast<char>(number)) +
+                             "The cat's 42 toys, ab\u0301 [MASK]\n \u4e2d \U0001F600<|end|>";
+    write(texts / std::to_string(number), text.data(), text.size());
+    ++number;
+  }
+}
+
 void make_corpus(const std::filesystem::path& folder) {
   write_frames(folder / "frame");
   const std::filesystem::path bundles = folder / "bundle";
@@ -111,6 +126,7 @@ void make_corpus(const std::filesystem::path& folder) {
   write(manifests / "sound", sounds.data(), sounds.size());
   write(manifests / "empty", "{}", 2);
   write_sounds(folder);
+  make_texts(folder / "tokenizer", folder / "text");
 }
 
 }  // namespace

@@ -76,6 +76,7 @@ AddedTokens::AddedTokens(const JsonReader& section, const Vocabulary& vocabulary
     if (token.normalized) {
       for (const auto& normalizer : normalizers) normalizer->apply(normal);
     }
+    token.shown = normal.text;
     if (!normal.text.empty()) tries_[trie].add(normal.text, static_cast<std::uint32_t>(index));
     none_[trie] = none_[trie] && normal.text.empty();
     by_content_[token.content] = index;

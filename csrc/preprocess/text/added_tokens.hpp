@@ -18,6 +18,7 @@ namespace plait::detail {
 
 struct AddedToken {
   std::string content;
+  std::string shown;  ///< in decoded texts: the content, or its normal form where normalized
   TokenId id = 0;
   bool special = false;
   bool single_word = false;  ///< only where no word character stands beside it

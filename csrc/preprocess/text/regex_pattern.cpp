@@ -9,7 +9,9 @@
 namespace plait::detail {
 namespace {
 
-// Oniguruma's \w: Alphabetic, M, Nd and Pc of Unicode. PCRE2's differs between its versions.
+// Oniguruma's \w: Alphabetic, M, Nd and Pc of Unicode; outside of classes also the superscripts and
+// fractions of Latin-1. PCRE2's differs between its versions.
+constexpr std::string_view kLatinFractions = R"(\xB2\xB3\xB9\xBC-\xBE)";
 constexpr std::string_view kWord =
     R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24B6}-\x{24E9}\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189})";
 constexpr std::string_view kHexDigit = "0-9a-fA-F";
@@ -111,12 +113,12 @@ class Translator {
     }
     switch (escaped) {
       case 'w':
-        return replace(kWord, "");
+        return replace(kWord, "", kLatinFractions);
       case 'h':
-        return replace(kHexDigit, "");
+        return replace(kHexDigit, "", "");
       case 'W':
         if (in_class_) refuse("'\\W' in a class");
-        return replace(kWord, "^");
+        return replace(kWord, "^", kLatinFractions);
       case 'v':
         result_ += "\\x0B";
         at_ += 2;
@@ -132,11 +134,11 @@ class Translator {
     }
   }
 
-  void replace(std::string_view members, std::string_view negation) {
+  void replace(std::string_view members, std::string_view negation, std::string_view outside) {
     if (in_class_) {
       result_ += members;
     } else {
-      (((result_ += "[") += negation) += members) += "]";
+      ((((result_ += "[") += negation) += members) += outside) += "]";
     }
     at_ += 2;
   }
@@ -150,7 +152,11 @@ class Translator {
     if (std::find(kProperties.begin(), kProperties.end(), name) == kProperties.end()) {
       refuse("the property " + quote(name));
     }
-    take(end - at_ + 1);
+    if (name.size() <= 2) return take(end - at_ + 1);
+    // A script by itself means its extensions too in newer versions of PCRE2.
+    const bool negated = (pattern_[at_ + 1] == 'P') != (pattern_[at_ + 3] == '^');
+    ((result_ += negated ? "\\P{sc:" : "\\p{sc:") += name) += '}';
+    at_ = end + 1;
   }
 
   /// \xHH and \x{H...} as they are, \uHHHH as PCRE2 writes it.

@@ -208,7 +208,7 @@ class TokenizerImpl {
   }
 
   std::optional<std::string> id_to_token(TokenId id) const {
-    if (const detail::AddedToken* token = added_.token_of(id)) return token->content;
+    if (const detail::AddedToken* token = added_.token_of(id)) return token->shown;
     const auto token = model_->vocabulary().token_of(id);
     return token ? std::optional<std::string>(*token) : std::nullopt;
   }
