@@ -7,6 +7,8 @@
 #include <cstring>
 
 #include "plait/error.hpp"
+#include "runtime/checks.hpp"
+#include "runtime/feature_stream_impl.hpp"
 
 namespace plait {
 namespace {
@@ -67,6 +69,14 @@ void check_values(const ConstTensorView& given, const Shape& shape, DType dtype,
   }
 }
 
+void copy(const ConstTensorView& from, const TensorView& to) noexcept {
+  std::memcpy(to.data, from.data, to.bytes());
+}
+
+}  // namespace
+
+namespace detail {
+
 void check_output(const TensorView& out, const Shape& shape, DType dtype,
                   const std::string& where) {
   if (out.data != nullptr && out.dtype == dtype && out.shape == shape) return;
@@ -78,11 +88,7 @@ void check_output(const TensorView& out, const Shape& shape, DType dtype,
        .action = ""});
 }
 
-void copy(const ConstTensorView& from, const TensorView& to) noexcept {
-  std::memcpy(to.data, from.data, to.bytes());
-}
-
-}  // namespace
+}  // namespace detail
 
 void ModelImpl::run(std::span<const NamedSample> samples, ResultImpl& result) {
   const auto start = Clock::now();
@@ -210,13 +216,14 @@ void ModelImpl::prepare(detail::RunContext& context, std::size_t modality, const
 
 void ModelImpl::prepare(std::size_t modality, const Sample& sample, TensorView out) {
   const ModalityRuntime& runtime = modalities_[modality];
-  check_output(out, runtime.input, runtime.input_dtype, runtime.where);
+  detail::check_output(out, runtime.input, runtime.input_dtype, runtime.where);
   const auto context = lend();
   runtime.preprocessor->prepare(sample, *context->modalities[modality].scratch, out);
 }
 
 void ModelImpl::encode(std::size_t modality, const Sample& sample, TensorView out) {
-  check_output(out, modalities_[modality].embedding, DType::kFloat32, modalities_[modality].where);
+  detail::check_output(out, modalities_[modality].embedding, DType::kFloat32,
+                       modalities_[modality].where);
   const auto context = lend();
   if (!recall(*context, modality, sample)) {
     prepare(*context, modality, sample);
@@ -235,12 +242,25 @@ void ModelImpl::encode_prepared(std::size_t modality, const ConstTensorView& pre
                        .action = "Export with encoder_in_bundle=True."});
   }
   check_values(prepared, runtime.input, runtime.input_dtype, runtime.where, "an encoder input");
-  check_output(out, runtime.embedding, DType::kFloat32, runtime.where);
+  detail::check_output(out, runtime.embedding, DType::kFloat32, runtime.where);
   const auto context = lend();
   detail::ModalityBuffers& buffers = context->modalities[modality];
   copy(prepared, buffers.input.view());
   buffers.encoder->run();
   copy(std::as_const(buffers.embedding).view(), out);
+}
+
+std::unique_ptr<FeatureStreamImpl> ModelImpl::feature_stream(std::size_t modality) const {
+  const ModalityDescription& description = manifest().modalities[modality];
+  const std::string& where = modalities_[modality].where;
+  if (description.kind != "sound") {
+    throw ConfigError({.where = where,
+                       .expected = "a modality of kind sound",
+                       .got = description.kind,
+                       .action = "Pass its samples to run() or prepare()."});
+  }
+  return std::make_unique<FeatureStreamImpl>(
+      std::make_unique<detail::SoundRule>(description.sound, where, detail::best_sound_kernels()));
 }
 
 const Shape& ModelImpl::input_shape(std::size_t modality) const noexcept {
