@@ -25,6 +25,7 @@ from plait_export.describe.readers import (
     frame_from_transform,
     frame_from_transformers,
     sound_from_transformers,
+    text_from_transformers,
 )
 from plait_export.errors import ExportError
 from plait_export.export import export, export_request
@@ -69,4 +70,5 @@ __all__ = [
     "macro_f1",
     "negative_mean_absolute_error",
     "sound_from_transformers",
+    "text_from_transformers",
 ]

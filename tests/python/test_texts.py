@@ -117,15 +117,6 @@ def test_inspect_says_what_a_text_is(bundle: Path) -> None:
     assert "3 prompts" in said
 
 
-def test_the_command_line_takes_a_text_or_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "prompt.txt"
-    path.write_text("größer\n", encoding="utf-8")
-    assert kind.read_text(str(path), "command") == "größer"
-    assert kind.read_text("a prompt", "command") == "a prompt"
-    with pytest.raises(plait.SampleError, match=r"none\.txt"):
-        kind.read_text(str(tmp_path / "none.txt"), "command")
-
-
 def test_export_refuses_what_the_core_lacks_by_name(tmp_path: Path) -> None:
     from torch import nn
 

@@ -32,7 +32,8 @@ class Text:
 
     encoder: a module from int64 ids [batch, tokens] to an embedding [batch, ...]; with mask from
         ids and mask, both int64 [batch, tokens], the mask 1 for tokens and 0 for padding.
-    tokenizer: a tokenizer.json as the library `tokenizers` saves it, or the folder it lies in.
+    tokenizer: a tokenizer.json as the library `tokenizers` saves it, the folder it lies in, or its
+        bytes.
         Its own truncation and padding are not applied, these are:
     tokens: ids the encoder sees; longer texts are cut, shorter ones padded.
     pad_id: the id that fills up; CLIP's is that of <|endoftext|>, BERT's that of [PAD].
@@ -46,7 +47,7 @@ class Text:
     """
 
     encoder: nn.Module
-    tokenizer: str | os.PathLike[str]
+    tokenizer: str | os.PathLike[str] | bytes
     tokens: int
     pad_id: int
     max_age_ms: float
@@ -61,6 +62,8 @@ class Text:
     @cached_property
     def tokenizer_json(self) -> bytes:
         """The tokenizer's file. Raises ConfigError where it can't be read."""
+        if isinstance(self.tokenizer, bytes):
+            return self.tokenizer
         path = Path(self.tokenizer)
         if path.is_dir():
             path = path / "tokenizer.json"

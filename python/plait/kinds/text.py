@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-
-from plait.errors import SampleError
 
 
 def lines(text: Mapping[str, Any]) -> list[str]:
@@ -44,23 +41,6 @@ def channels(text: Mapping[str, Any]) -> tuple[Sequence[str], bool, str]:
     """Names of the rows of what is prepared, that they come first, and what else may differ."""
     names = ("ids", "mask") if text["mask"] else ("ids",)
     return names, False, "another tokenizer, truncation, padding or another sample"
-
-
-def read_text(said: str, modality: str) -> str:
-    """A text as the command line gives it: the content of a .txt file without the line's end, or
-    the text itself. Raises SampleError for a file that can't be read."""
-    path = Path(said)
-    if path.suffix.lower() != ".txt":
-        return said
-    try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeError) as error:
-        raise SampleError(
-            where=f"{path}, modality {modality}",
-            expected="a text file in UTF-8",
-            got=str(error),
-            action="Check the file; any other text than a .txt's name is taken as it is.",
-        ) from error
 
 
 def _end(side: str) -> str:

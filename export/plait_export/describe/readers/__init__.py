@@ -8,10 +8,12 @@ from plait_export.describe.readers.open_clip import frame_from_open_clip
 from plait_export.describe.readers.torchvision_transform import frame_from_transform
 from plait_export.describe.readers.transformers_image import frame_from_transformers
 from plait_export.describe.readers.transformers_sound import sound_from_transformers
+from plait_export.describe.readers.transformers_text import text_from_transformers
 
 __all__ = [
     "frame_from_open_clip",
     "frame_from_transform",
     "frame_from_transformers",
     "sound_from_transformers",
+    "text_from_transformers",
 ]
