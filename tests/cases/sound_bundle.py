@@ -108,7 +108,7 @@ def raw_samples(generator: np.random.Generator) -> Sample:
     return {
         "room": _waves(generator, int(generator.integers(16_500, 30_000)), 2, 44100.0),
         "phone": np.rint(
-            32767.0 * _waves(generator, int(generator.integers(900, 2_700)), 1, 8000.0)[:, 0]
+            32767.0 * _waves(generator, int(generator.integers(900, 2_400)), 1, 8000.0)[:, 0]
         ).astype(np.int16),
         "voice": _waves(generator, int(generator.integers(700, 3_000)), 3, 16000.0),
         "gyroscope": generator.normal(0.0, 60.0, (29, 3)).astype(np.float32),

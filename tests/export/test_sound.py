@@ -85,7 +85,7 @@ def test_a_stated_rate_is_converted_as_the_reference_does(
     for name in ("room", "phone", "voice"):
         modality = microphones.deployment.modalities[name]
         for rate in (8000, 11025, 16000, 44100, 48000):
-            values = raw_samples(generator)[name]
+            values = np.concatenate([raw_samples(generator)[name], raw_samples(generator)[name]])
             expected = reference.prepare(modality, values, sample_rate_hz=rate)
             prepared = model.prepare(name, plait.Sound(values, rate))
             assert relative_error(prepared, expected) <= reference.bound(modality, expected), name

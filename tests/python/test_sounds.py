@@ -85,7 +85,7 @@ def random_features(generator: np.random.Generator) -> LogMel | Mfcc:
     def one(*choices: Any) -> Any:
         return choices[int(generator.integers(len(choices)))]
 
-    fft = one(64, 90, 126, 400, 512, 600, 682, 750)
+    fft = one(64, 90, 126, 400, 512, 600, 682, 750, 794)
     length = int(generator.integers(2, fft + 1))
     bins = int(generator.integers(1, 90))
     chosen: dict[str, Any] = {

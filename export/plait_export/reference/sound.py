@@ -101,7 +101,11 @@ def _windowed(sound: Sound, pcm: Array) -> Array:
             raise _refused("of at most", sound.samples, len(pcm))
         return pcm[: sound.samples] if sound.longer == "first" else pcm[-sound.samples :]
     missing = sound.samples - len(pcm)
-    if missing == 0 or sound.shorter == "pad":
+    if sound.shorter == "pad" and not isinstance(sound.features, Waveform):
+        if not sound.features.frames_of(len(pcm)):
+            raise _refused("that holds an analysis frame of", sound.features.length, len(pcm))
+        return pcm
+    if missing == 0:
         return pcm
     if sound.shorter == "refuse":
         raise _refused("of at least", sound.samples, len(pcm))
