@@ -5,6 +5,7 @@
 >>> answer["exercise"].label, answer.presence
 """
 
+from plait._core import SignalState
 from plait.bundle import Bundle
 from plait.errors import BackendError, BundleError, ConfigError, Error, SampleError
 from plait.feature_stream import FeatureStream
@@ -13,6 +14,7 @@ from plait.library import cmake_dir, find_onnxruntime, version
 from plait.model import Answer, Model, Quality, Result, Timings, load
 from plait.series import Series
 from plait.sound import Sound
+from plait.tokenizer import Tokenizer
 
 __all__ = [
     "Answer",
@@ -28,8 +30,10 @@ __all__ = [
     "Result",
     "SampleError",
     "Series",
+    "SignalState",
     "Sound",
     "Timings",
+    "Tokenizer",
     "cmake_dir",
     "find_onnxruntime",
     "load",

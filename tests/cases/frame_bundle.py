@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
@@ -37,6 +38,7 @@ def frame_section(**changes: Any) -> Section:
         "arithmetic": changes.pop("arithmetic", "exact"),
         "scale": changes.pop("scale", 1.0),
         "layout": changes.pop("layout", "NHWC"),
+        "dtype": changes.pop("dtype", "float32"),
     }
     channels = 3 if section["channels"] in ("RGB", "BGR") else 1
     section["mean"] = list(changes.pop("mean", [0.0] * channels))
@@ -61,14 +63,30 @@ def write_frame_bundle(path: Path, frames: Mapping[str, Section]) -> Path:
     return write_light_bundle(path, modalities)
 
 
+def write_signal_bundle(path: Path, signals: Mapping[str, Section]) -> Path:
+    """The same of signals."""
+    modalities = {}
+    for name, section in signals.items():
+        shape = [len(section["channels"]), section["window"]]
+        modalities[name] = (
+            "signal",
+            section,
+            shape if section["layout"] == "NCT" else shape[::-1],
+        )
+    return write_light_bundle(path, modalities)
+
+
 def write_light_bundle(path: Path, described: Mapping[str, tuple[str, Section, list[int]]]) -> Path:
     """Modalities by kind, section and shape of their encoder's input."""
     files: dict[str, bytes] = {}
     graphs: list[dict[str, Any]] = []
     modalities = []
     for name, (kind, section, shape) in described.items():
-        graphs.append(_graph(f"{name}_encoder", "encoder", {"sample": shape}, {"embedding": [1]}))
-        files[f"graphs/{name}_encoder.onnx"] = _mean_encoder(shape)
+        dtype = section.get("dtype", "float32")
+        encoder = _graph(f"{name}_encoder", "encoder", {"sample": shape}, {"embedding": [1]})
+        encoder["inputs"][0]["dtype"] = dtype
+        graphs.append(encoder)
+        files[f"graphs/{name}_encoder.onnx"] = _mean_encoder(shape, dtype)
         modalities.append(
             {
                 "name": name,
@@ -127,17 +145,19 @@ def _graph(
     }
 
 
-def _value(name: str, shape: list[int]) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
+def _value(name: str, shape: list[int], dtype: str = "float32") -> onnx.ValueInfoProto:
+    element = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    return helper.make_tensor_value_info(name, element, ["batch", *shape])
 
 
-def _mean_encoder(shape: list[int]) -> bytes:
+def _mean_encoder(shape: list[int], dtype: str) -> bytes:
     nodes = [
-        helper.make_node("Flatten", ["sample"], ["flat"]),
+        helper.make_node("Cast", ["sample"], ["values"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["values"], ["flat"]),
         helper.make_node("ReduceMean", ["flat", "axes"], ["embedding"], keepdims=1),
     ]
     axes = helper.make_tensor("axes", TensorProto.INT64, [1], [1])
-    return _model(nodes, [_value("sample", shape)], [_value("embedding", [1])], [axes])
+    return _model(nodes, [_value("sample", shape, dtype)], [_value("embedding", [1])], [axes])
 
 
 def _sum_head(names: list[str]) -> bytes:

@@ -1,12 +1,16 @@
 // make_corpus.cpp: writes the seeds of the fuzz targets: make_corpus FOLDER.
+#include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <random>
 #include <string>
 #include <string_view>
 
 #include "bundle_writer.hpp"
+#include "tokenizer_cases.hpp"
 
 namespace {
 
@@ -52,6 +56,17 @@ Bytes smallest_bundle() {
   return plait::testing::write_bundle(manifest.dump(), members);
 }
 
+/// Bytes that choose a description and frames: mostly sensible ones, whatever they are.
+void write_frames(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  for (unsigned seed = 1; seed <= 24; ++seed) {
+    std::minstd_rand random(seed);
+    std::array<std::uint8_t, 320> bytes{};
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random() >> 8);
+    write(folder / std::to_string(seed), bytes.data(), bytes.size());
+  }
+}
+
 /// WAV files of a few samples, and PCM behind the bytes that choose how it is prepared.
 void write_sounds(const std::filesystem::path& folder) {
   using namespace std::string_literals;
@@ -75,7 +90,22 @@ void write_sounds(const std::filesystem::path& folder) {
   }
 }
 
+/// Tokenizers, and for each of them texts; the first byte of a text chooses its tokenizer.
+void make_texts(const std::filesystem::path& tokenizers, const std::filesystem::path& texts) {
+  std::filesystem::create_directories(tokenizers);
+  std::filesystem::create_directories(texts);
+  int number = 0;
+  for (const std::string& json : plait::testing::all_tokenizers()) {
+    write(tokenizers / std::to_string(number), json.data(), json.size());
+    const std::string text = std::string(1, static_cast<char>(number)) +
+                             "The cat's 42 toys, ab\u0301 [MASK]\n \u4e2d \U0001F600<|end|>";
+    write(texts / std::to_string(number), text.data(), text.size());
+    ++number;
+  }
+}
+
 void make_corpus(const std::filesystem::path& folder) {
+  write_frames(folder / "frame");
   const std::filesystem::path bundles = folder / "bundle";
   const std::filesystem::path manifests = folder / "manifest";
   std::filesystem::create_directories(bundles);
@@ -96,6 +126,7 @@ void make_corpus(const std::filesystem::path& folder) {
   write(manifests / "sound", sounds.data(), sounds.size());
   write(manifests / "empty", "{}", 2);
   write_sounds(folder);
+  make_texts(folder / "tokenizer", folder / "text");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "bindings/python/arrays.hpp"
 #include "bindings/python/frames.hpp"
 #include "bindings/python/sounds.hpp"
+#include "bindings/python/texts.hpp"
 
 namespace plait::python {
 namespace {
@@ -18,6 +19,11 @@ Sample view_signal(const py::handle& value, const std::string& modality,
   if (!timestamps.is_none()) signal.timestamps_ns = timestamps_of(timestamps, modality, kept);
   const py::object rate = value.attr("rate_hz");
   if (!rate.is_none()) signal.rate_hz = py::cast<double>(rate);
+  const py::object state = value.attr("state");
+  if (!state.is_none()) {
+    signal.state = py::cast<SignalState*>(state);
+    kept.push_back(state);
+  }
   const py::object unit = value.attr("unit");
   if (!unit.is_none()) {
     signal.unit = py::cast<std::string_view>(unit);
@@ -43,6 +49,11 @@ constexpr std::array kKinds = {
          [](const py::handle& value, const ModalityDescription& modality,
             std::vector<py::object>& kept) -> Sample {
            return view_sound(value, modality.name, kept);
+         }},
+    Kind{"text",
+         [](const py::handle& value, const ModalityDescription& modality,
+            std::vector<py::object>& kept) -> Sample {
+           return view_text(value, modality.name, kept);
          }},
 };
 

@@ -38,8 +38,16 @@ struct SignalChannel {
   float sign = 1.0F;  ///< -1 where the sensor is mounted the other way round
 };
 
+/// Which mean and standard deviation a signal is normalised with.
+enum class SignalNormalization : std::uint8_t {
+  kFixed,   ///< mean and std
+  kWindow,  ///< the window's own, per channel: (value - mean) / (std + epsilon)
+  kRunning  ///< as kWindow, with averages that go on from sample to sample: SignalState
+};
+
 /// How a raw signal becomes an encoder's input:
-/// input[c][t] = (resampled[t][source(c)] * sign(c) * unit factor - mean(c)) / std(c)
+/// input[c][t] = (physical[t][source(c)] * sign(c) * unit factor - mean(c)) / std(c), where
+/// physical = matrix * (resampled - bias) in the sensor's unit, or resampled without calibration.
 struct SignalDescription {
   std::vector<SignalChannel> channels;
   int sensor_channels = 0;      ///< columns of a raw sample
@@ -52,6 +60,16 @@ struct SignalDescription {
   SignalLayout layout = SignalLayout::kNCT;
   std::vector<float> mean;  ///< per channel, in `unit`
   std::vector<float> std;   ///< per channel, in `unit`, > 0
+  /// Rates that samples may state or be stamped with; empty: rate_hz alone. Others than rate_hz
+  /// are brought to it: linearly, or where there are fewer points than rows and antialias is set,
+  /// by averages weighted by a triangle of one period of rate_hz to each side.
+  std::vector<double> rates_hz;
+  bool antialias = true;
+  std::vector<double> bias;    ///< per column of a raw sample, in sensor_unit; empty: none
+  std::vector<double> matrix;  ///< [columns, columns] row by row; empty: none
+  SignalNormalization normalization = SignalNormalization::kFixed;
+  double epsilon = 1e-8;  ///< of kWindow and kRunning, in `unit`
+  double momentum = 0.1;  ///< of kRunning: the share of each new sample in the averages
 };
 
 /// What the channels of a frame's encoder are.
@@ -114,6 +132,9 @@ struct FrameDescription {
   std::vector<float> mean;      ///< per channel
   std::vector<float> std;       ///< per channel, > 0
   FrameLayout layout = FrameLayout::kNCHW;
+  /// Of the encoder's input. kFloat16 and kUInt8 are the float32 value rounded to nearest, ties to
+  /// even; kUInt8 of levels alone: scale 1, mean 0, std 1, 8-bit channels.
+  DType dtype = DType::kFloat32;
 };
 
 /// What a sound's encoder gets.
@@ -230,6 +251,7 @@ struct TextDescription {
   std::int64_t pad_id = 0;
   std::string bank;                  ///< member: float32 embeddings, one row a prompt; or empty
   std::vector<std::string> prompts;  ///< of the bank's rows
+  std::vector<std::int64_t> bank_embedding;  ///< shape of one row
 };
 
 struct TensorDescription {
@@ -254,7 +276,7 @@ struct ModalityDescription {
   FrameDescription frame;    ///< of kind "frame"
   SoundDescription sound;    ///< of kind "sound"
   TextDescription text;      ///< of kind "text"
-  std::string encoder;       ///< name of a graph
+  std::string encoder;       ///< name of a graph; "" where a bank takes its place
   double max_age_ms = 0.0;
   WhenMissing when_missing = WhenMissing::kMask;
 };

@@ -8,5 +8,6 @@
 #include "plait/model.hpp"
 #include "plait/sample.hpp"
 #include "plait/tensor.hpp"
+#include "plait/tokenizer.hpp"
 #include "plait/version.hpp"
 #include "plait/wav.hpp"
