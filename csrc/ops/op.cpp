@@ -77,6 +77,7 @@ Attributes::Attributes(const Schema& schema)
   for (std::size_t i = 0; i < values_.size(); ++i) {
     values_[i].number = schema.attributes()[i].number;
     values_[i].whole = schema.attributes()[i].whole;
+    values_[i].word = schema.attributes()[i].word;
     values_[i].given = !schema.attributes()[i].required;
   }
 }
@@ -112,6 +113,12 @@ void Attributes::set(std::string_view name, std::vector<float> values) {
   entry.given = true;
 }
 
+void Attributes::set(std::string_view name, std::string word) {
+  Value& entry = values_[index_of(name, AttributeKind::kWord)];
+  entry.word = std::move(word);
+  entry.given = true;
+}
+
 float Attributes::number(std::string_view name) const {
   return values_[index_of(name, AttributeKind::kFloat)].number;
 }
@@ -122,6 +129,10 @@ std::int64_t Attributes::whole(std::string_view name) const {
 
 std::span<const float> Attributes::numbers(std::string_view name) const {
   return values_[index_of(name, AttributeKind::kFloats)].numbers;
+}
+
+const std::string& Attributes::word(std::string_view name) const {
+  return values_[index_of(name, AttributeKind::kWord)].word;
 }
 
 void Attributes::check() const {

@@ -65,10 +65,12 @@ class PLAIT_API Attributes {
   void set(std::string_view name, float value);
   void set(std::string_view name, std::int64_t value);
   void set(std::string_view name, std::vector<float> values);
+  void set(std::string_view name, std::string word);
 
   float number(std::string_view name) const;
   std::int64_t whole(std::string_view name) const;
   std::span<const float> numbers(std::string_view name) const;
+  const std::string& word(std::string_view name) const;
 
   /// Throws ConfigError where a required one was not set.
   void check() const;
@@ -78,6 +80,7 @@ class PLAIT_API Attributes {
     float number = 0.0F;
     std::int64_t whole = 0;
     std::vector<float> numbers;
+    std::string word;
     bool given = false;
   };
   std::size_t index_of(std::string_view name, AttributeKind kind) const;

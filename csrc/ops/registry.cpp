@@ -3,6 +3,7 @@
 
 #include "ops/gated_fusion/op.hpp"
 #include "ops/op.hpp"
+#include "ops/segment_reduce/op.hpp"
 
 namespace plait::ops {
 namespace {
@@ -16,6 +17,7 @@ constexpr OpEntry entry() {
 
 constexpr std::array kOperators = {
     entry<GatedFusion>(),
+    entry<SegmentReduce>(),
 };
 
 }  // namespace

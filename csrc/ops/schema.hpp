@@ -44,13 +44,14 @@ struct TensorSpec {
   std::string_view shape;  ///< for people: "[modalities, tokens, channels]"
 };
 
-enum class AttributeKind : std::uint8_t { kFloat, kInt, kFloats };
+enum class AttributeKind : std::uint8_t { kFloat, kInt, kFloats, kWord };
 
 struct AttributeSpec {
   std::string_view name;
   AttributeKind kind = AttributeKind::kFloat;
   float number = 0.0F;     ///< default of kFloat
   std::int64_t whole = 0;  ///< default of kInt
+  std::string_view word;   ///< default of kWord
   bool required = false;   ///< no default
   std::string_view doc;
 };
@@ -90,15 +91,19 @@ struct Schema {
     return next;
   }
   constexpr Schema attribute(std::string_view key, float value, std::string_view about) const {
-    return with({key, AttributeKind::kFloat, value, 0, false, about});
+    return with({key, AttributeKind::kFloat, value, 0, {}, false, about});
   }
   constexpr Schema attribute(std::string_view key, std::int64_t value,
                              std::string_view about) const {
-    return with({key, AttributeKind::kInt, 0.0F, value, false, about});
+    return with({key, AttributeKind::kInt, 0.0F, value, {}, false, about});
+  }
+  constexpr Schema attribute(std::string_view key, std::string_view value,
+                             std::string_view about) const {
+    return with({key, AttributeKind::kWord, 0.0F, 0, value, false, about});
   }
   constexpr Schema required(std::string_view key, AttributeKind kind,
                             std::string_view about) const {
-    return with({key, kind, 0.0F, 0, true, about});
+    return with({key, kind, 0.0F, 0, {}, true, about});
   }
 
  private:

@@ -22,6 +22,8 @@ const char* kind_name(ops::AttributeKind kind) {
       return "int";
     case ops::AttributeKind::kFloats:
       return "floats";
+    case ops::AttributeKind::kWord:
+      return "word";
   }
   return "";
 }
@@ -46,6 +48,9 @@ py::list operators() {
       py::object value = py::none();
       if (!spec.required && spec.kind == ops::AttributeKind::kFloat) value = py::float_(spec.number);
       if (!spec.required && spec.kind == ops::AttributeKind::kInt) value = py::int_(spec.whole);
+      if (!spec.required && spec.kind == ops::AttributeKind::kWord) {
+        value = py::str(std::string(spec.word));
+      }
       attributes.append(py::make_tuple(std::string(spec.name), kind_name(spec.kind), value,
                                        std::string(spec.doc)));
     }
@@ -73,6 +78,9 @@ ops::Attributes attributes_of(const ops::Schema& schema, const py::dict& given) 
         break;
       case ops::AttributeKind::kFloats:
         attributes.set(name, py::cast<std::vector<float>>(value));
+        break;
+      case ops::AttributeKind::kWord:
+        attributes.set(name, py::cast<std::string>(value));
         break;
     }
   }

@@ -95,8 +95,8 @@ class OrtParallel final : public Parallel {
   const OrtKernelContext* context_;
 };
 
-/// Reads the attributes a node has. Reader offers float_of, int_of and floats_of, each empty where
-/// the node does not say.
+/// Reads the attributes a node has. Reader offers float_of, int_of, floats_of and word_of, each
+/// empty where the node does not say.
 template <typename Reader>
 Attributes read_attributes(const Schema& schema, const Reader& reader) {
   Attributes attributes(schema);
@@ -111,6 +111,9 @@ Attributes read_attributes(const Schema& schema, const Reader& reader) {
         break;
       case AttributeKind::kFloats:
         if (auto value = reader.floats_of(name)) attributes.set(name, std::move(*value));
+        break;
+      case AttributeKind::kWord:
+        if (auto value = reader.word_of(name)) attributes.set(name, std::move(*value));
         break;
     }
   }
@@ -146,6 +149,16 @@ struct KernelReader {
     std::vector<float> values(count);
     check(api.KernelInfoGetAttributeArray_float(info, name.c_str(), values.data(), &count));
     return values;
+  }
+  std::optional<std::string> word_of(const std::string& name) const {
+    std::size_t size = 0;
+    if (!said(api.KernelInfoGetAttribute_string(info, name.c_str(), nullptr, &size))) {
+      return std::nullopt;
+    }
+    std::string word(size, '\0');
+    check(api.KernelInfoGetAttribute_string(info, name.c_str(), word.data(), &size));
+    word.resize(size > 0 ? size - 1 : 0);  // the size counts the terminator
+    return word;
   }
 };
 

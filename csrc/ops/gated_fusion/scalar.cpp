@@ -2,24 +2,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/half.hpp"
+#include "base/element.hpp"
 #include "ops/gated_fusion/op.hpp"
 #include "plait/error.hpp"
 
 namespace plait::ops {
 namespace {
-
-struct Float32 {
-  using Element = float;
-  static float load(float value) noexcept { return value; }
-  static float store(float value) noexcept { return value; }
-};
-
-struct Float16 {
-  using Element = std::uint16_t;
-  static float load(std::uint16_t value) noexcept { return detail::float_of_half(value); }
-  static std::uint16_t store(float value) noexcept { return detail::half_of_float(value); }
-};
 
 template <typename Type>
 void fuse(const Arguments& arguments, float epsilon) {
@@ -93,9 +81,9 @@ std::size_t GatedFusion::scratch_bytes(std::span<const ConstTensorView> inputs,
 
 void GatedFusion::run_scalar(const Arguments& arguments) const {
   if (arguments.inputs[0].dtype == DType::kFloat32) {
-    fuse<Float32>(arguments, epsilon);
+    fuse<detail::Float32>(arguments, epsilon);
   } else {
-    fuse<Float16>(arguments, epsilon);
+    fuse<detail::Float16>(arguments, epsilon);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "hwy/contrib/math/math-inl.h"
+#include "ops/simd-inl.hpp"
 
 #ifndef PLAIT_GATED_FUSION_ROWS
 #define PLAIT_GATED_FUSION_ROWS
@@ -30,20 +31,6 @@ struct GatedRows {
 HWY_BEFORE_NAMESPACE();
 namespace plait::ops {
 namespace HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-using Floats = hn::ScalableTag<float>;
-using Vector = hn::Vec<Floats>;
-
-inline Vector load(Floats d, const float* p) { return hn::LoadU(d, p); }
-inline Vector load(Floats d, const hwy::float16_t* p) {
-  return hn::PromoteTo(d, hn::LoadU(hn::Rebind<hwy::float16_t, Floats>(), p));
-}
-inline void store(Floats d, Vector v, float* p) { hn::StoreU(v, d, p); }
-inline void store(Floats, Vector v, hwy::float16_t* p) {
-  const hn::Rebind<hwy::float16_t, Floats> d16;
-  hn::StoreU(hn::DemoteTo(d16, v), d16, p);
-}
 
 /// 1 / (1 + exp(-gate)); NaN stays NaN.
 inline Vector sigmoid(Floats d, Vector gate) {
