@@ -2,6 +2,7 @@
 #include <array>
 
 #include "ops/gated_fusion/op.hpp"
+#include "ops/multi_scale_deformable_attention/op.hpp"
 #include "ops/op.hpp"
 #include "ops/segment_reduce/op.hpp"
 
@@ -17,6 +18,7 @@ constexpr OpEntry entry() {
 
 constexpr std::array kOperators = {
     entry<GatedFusion>(),
+    entry<MultiScaleDeformableAttention>(),
     entry<SegmentReduce>(),
 };
 

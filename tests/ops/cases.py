@@ -1,8 +1,8 @@
-"""The operators' cases as data: random input of many shapes, and how close each type has to come."""
+"""The operators' cases as data: random input of many shapes, and how close each has to come."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +24,14 @@ class Call:
 @dataclass(frozen=True)
 class OperatorCase:
     """draw: a random call. edges: calls that are easy to get wrong. tolerance: by element type,
-    max|a - b| / max|b| against the float64 reference of the same rounded inputs."""
+    max|a - b| / max|b| against the float64 reference of the same rounded inputs. poisoned: inputs
+    in which NaN and infinity have to spread as in the reference."""
 
     name: str
     draw: Callable[[Generator], Call]
     edges: Mapping[str, Callable[[Generator], Call]]
     tolerance: Mapping[str, float]
+    poisoned: Sequence[int] = (0,)
 
 
 def _gated_fusion(generator: Generator, modalities: int, tokens: int, channels: int) -> Call:
@@ -69,6 +71,41 @@ def _any_segment_reduce(generator: Generator) -> Call:
     return _segment_reduce(generator, lengths, int(generator.integers(1, 150)), reduce)
 
 
+def _deformable(
+    generator: Generator, sizes: tuple[int, int, int, int, int], levels: list[tuple[int, int]]
+) -> Call:
+    """sizes: batch, queries, heads, channels, points."""
+    batch, queries, heads, channels, points = sizes
+    positions = sum(height * width for height, width in levels)
+    shape = (batch, queries, heads, len(levels), points)
+    inputs = (
+        generator.normal(size=(batch, positions, heads, channels)),
+        np.array(levels, np.int32),
+        generator.uniform(-0.2, 1.2, size=(*shape, 2)),
+        generator.uniform(size=shape) / max(len(levels) * points, 1),
+    )
+    return Call(inputs, {})
+
+
+def _any_deformable(generator: Generator) -> Call:
+    levels = [(int(h), int(w)) for h, w in generator.integers(1, 20, (generator.integers(1, 5), 2))]
+    batch, heads, points = (int(n) for n in generator.integers(1, 6, 3))
+    queries, channels = (int(n) for n in generator.integers(1, 40, 2))
+    return _deformable(generator, (batch, queries, heads, channels, points), levels)
+
+
+def _outside(generator: Generator) -> Call:
+    call = _deformable(generator, (1, 9, 2, 8, 4), [(4, 4)])
+    far = np.where(generator.random(call.inputs[2].shape) < 0.5, -1e4, 1e4)
+    return Call((*call.inputs[:2], far, call.inputs[3]), {})
+
+
+def _borders(generator: Generator) -> Call:
+    call = _deformable(generator, (1, 9, 2, 8, 4), [(4, 8)])
+    borders = generator.choice([0.0, 1.0, 0.125, 0.875, 0.0625, 0.9375], call.inputs[2].shape)
+    return Call((*call.inputs[:2], borders, call.inputs[3]), {})
+
+
 CASES = (
     OperatorCase(
         "GatedFusion",
@@ -83,6 +120,23 @@ CASES = (
             "gates beyond the range of exp": _saturated,
         },
         {"float32": 1e-5, "float16": 2e-3},
+        poisoned=(0, 1, 2, 3),
+    ),
+    OperatorCase(
+        "MultiScaleDeformableAttention",
+        _any_deformable,
+        {
+            "one of everything": lambda g: _deformable(g, (1, 1, 1, 1, 1), [(1, 1)]),
+            "no query": lambda g: _deformable(g, (2, 0, 3, 8, 4), [(3, 5)]),
+            "no point": lambda g: _deformable(g, (1, 3, 2, 8, 0), [(3, 5)]),
+            "more points than a vector": lambda g: _deformable(g, (1, 4, 1, 16, 23), [(7, 9)] * 3),
+            "the shape of Deformable DETR": lambda g: _deformable(
+                g, (1, 30, 8, 32, 4), [(38, 64), (19, 32), (10, 16), (5, 8)]
+            ),
+            "far outside": _outside,
+            "on the borders": _borders,
+        },
+        {"float32": 1e-5, "float16": 4e-3},
     ),
     OperatorCase(
         "SegmentReduce",

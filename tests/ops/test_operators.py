@@ -77,8 +77,9 @@ def test_what_is_not_finite_spreads_as_in_the_reference(
 ) -> None:
     case = BY_NAME[name]
     call = rounded(case.draw(generator), "float32")
-    for index, array in enumerate(call.inputs):
-        if array.dtype.kind != "f" or array.size == 0:
+    for index in case.poisoned:
+        array = call.inputs[index]
+        if array.size == 0:
             continue
         poisoned = array.copy()
         poisoned.flat[generator.integers(array.size)] = value

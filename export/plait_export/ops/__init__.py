@@ -1,4 +1,4 @@
-"""The fused operators for PyTorch: reference, torch op, ONNX translation, portable form; a file each.
+"""The fused operators for PyTorch: reference, torch op, ONNX translation, portable form.
 
 A module that calls `plait_export.ops.gated_fusion(...)` trains and runs in plain torch, and exports
 either way: `translations()` makes it one node of the domain ai.plait, which Plait's core and any
@@ -13,16 +13,25 @@ from typing import Any
 
 from plait_export.ops.gated_fusion import OPERATOR as _gated_fusion
 from plait_export.ops.gated_fusion import gated_fusion
+from plait_export.ops.multi_scale_deformable_attention import (
+    OPERATOR as _multi_scale_deformable_attention,
+)
+from plait_export.ops.multi_scale_deformable_attention import multi_scale_deformable_attention
 from plait_export.ops.operator import TorchOperator, portable
 from plait_export.ops.segment_reduce import OPERATOR as _segment_reduce
 from plait_export.ops.segment_reduce import segment_reduce
 
-OPERATORS: tuple[TorchOperator, ...] = (_gated_fusion, _segment_reduce)
+OPERATORS: tuple[TorchOperator, ...] = (
+    _gated_fusion,
+    _multi_scale_deformable_attention,
+    _segment_reduce,
+)
 
 __all__ = [
     "OPERATORS",
     "TorchOperator",
     "gated_fusion",
+    "multi_scale_deformable_attention",
     "portable",
     "segment_reduce",
     "translations",
