@@ -52,7 +52,7 @@ F* choose_simd(F* avx3, F* avx2, F* sse4, F* ssse3, F* neon) noexcept {
 #define PLAIT_SIMD_NEON(function) static_cast<decltype(&HWY_STATIC_DISPATCH(function))>(nullptr)
 #endif
 
-#define PLAIT_SIMD_CHOOSE(function)                                               \
-  ::plait::detail::choose_simd(PLAIT_SIMD_AVX3(function), PLAIT_SIMD_AVX2(function), \
+#define PLAIT_SIMD_CHOOSE(function)                                                   \
+  ::plait::detail::choose_simd(PLAIT_SIMD_AVX3(function), PLAIT_SIMD_AVX2(function),  \
                                PLAIT_SIMD_SSE4(function), PLAIT_SIMD_SSSE3(function), \
                                PLAIT_SIMD_NEON(function))

@@ -157,11 +157,10 @@ void run_checked(const Op& op, const Arguments& arguments, Parallel& parallel,
     groups.check(schema.inputs()[i], input.dtype);
     const bool empty = input.shape.elements() == 0;
     if (!empty && (!input.contiguous() || input.data == nullptr)) {
-      throw SampleError(
-          {.where = op_text(schema) + ", " + std::string(schema.inputs()[i].name),
-           .expected = "contiguous memory",
-           .got = input.data == nullptr ? "none" : "a strided view",
-           .action = "Copy it into one piece first."});
+      throw SampleError({.where = op_text(schema) + ", " + std::string(schema.inputs()[i].name),
+                         .expected = "contiguous memory",
+                         .got = input.data == nullptr ? "none" : "a strided view",
+                         .action = "Copy it into one piece first."});
     }
     shapes[i] = input.shape;
   }

@@ -102,8 +102,7 @@ class PLAIT_API Op {
   /// Shapes of the outputs. Throws SampleError for inputs that do not go together.
   virtual void infer(std::span<const Shape> inputs, std::span<Shape> outputs) const = 0;
   /// Working memory that run() needs for such inputs and so many threads.
-  virtual std::size_t scratch_bytes(std::span<const ConstTensorView> inputs,
-                                    int threads) const = 0;
+  virtual std::size_t scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const = 0;
   /// Throws SampleError for values that make no sense (an index out of range).
   virtual void run(const Arguments& arguments, Parallel& parallel,
                    Implementation implementation) const = 0;
@@ -112,7 +111,7 @@ class PLAIT_API Op {
 /// Checks element types, contiguity and ranks that run() relies on, infers, compares with the
 /// outputs given, and runs. Throws SampleError.
 PLAIT_API void run_checked(const Op& op, const Arguments& arguments, Parallel& parallel,
-                 Implementation implementation);
+                           Implementation implementation);
 
 /// run_checked on a pool and scratch of its own, made for this call: for tests and for callers
 /// outside a graph. threads >= 1; 0: every CPU this process may use.

@@ -1,6 +1,7 @@
 // registry.cpp: the list of operators. Adding one is a line here and a folder beside it.
 #include <array>
 
+#include "ops/bev_pool/op.hpp"
 #include "ops/gated_fusion/op.hpp"
 #include "ops/multi_scale_deformable_attention/op.hpp"
 #include "ops/op.hpp"
@@ -17,6 +18,7 @@ constexpr OpEntry entry() {
 }
 
 constexpr std::array kOperators = {
+    entry<BevPool>(),
     entry<GatedFusion>(),
     entry<MultiScaleDeformableAttention>(),
     entry<SegmentReduce>(),

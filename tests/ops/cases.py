@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from plait_export.ops import bev_points
 
 Array = NDArray[Any]
 Generator = np.random.Generator
@@ -106,7 +109,45 @@ def _borders(generator: Generator) -> Call:
     return Call((*call.inputs[:2], borders, call.inputs[3]), {})
 
 
+def _bev_pool(
+    generator: Generator, sizes: tuple[int, int, int, int, int], cells: int, rows: int
+) -> Call:
+    """sizes: cameras, bins, height, width, channels."""
+    cameras, bins, height, width, channels = sizes
+    owners = generator.integers(-cells // 3 - 1, cells + 1, (cameras, bins, height, width))
+    points = bev_points(torch.from_numpy(owners), cells)
+    inputs = (
+        generator.uniform(size=owners.shape),
+        generator.normal(size=(cameras, channels, height, width)),
+        *(array.numpy() for array in points),
+    )
+    return Call(inputs, {"rows": rows})
+
+
+def _any_bev_pool(generator: Generator) -> Call:
+    cameras, bins, height, width = (int(n) for n in generator.integers(1, 7, 4))
+    rows = int(generator.integers(1, 9))
+    cells = rows * int(generator.integers(1, 30))
+    return _bev_pool(
+        generator, (cameras, bins, height, width, int(generator.integers(1, 150))), cells, rows
+    )
+
+
 CASES = (
+    OperatorCase(
+        "BevPool",
+        _any_bev_pool,
+        {
+            "one of everything": lambda g: _bev_pool(g, (1, 1, 1, 1, 1), 1, 1),
+            "no point": lambda g: _bev_pool(g, (2, 0, 3, 5, 7), 12, 3),
+            "no cell": lambda g: _bev_pool(g, (2, 2, 3, 5, 7), 0, 3),
+            "no channel": lambda g: _bev_pool(g, (1, 2, 3, 5, 0), 6, 2),
+            "all points in one cell": lambda g: _bev_pool(g, (2, 9, 5, 7, 33), 1, 1),
+            "more cells than a tile": lambda g: _bev_pool(g, (3, 8, 9, 11, 80), 20 * 27, 20),
+        },
+        {"float32": 1e-5, "float16": 1e-3},
+        poisoned=(0, 1),
+    ),
     OperatorCase(
         "GatedFusion",
         _any_gated_fusion,

@@ -1,5 +1,5 @@
 // ops.cpp: runs an operator by name on arrays; plait/ops.py makes functions of them.
-#include "ops/op.hpp"
+#include "bindings/python/ops.hpp"
 
 #include <pybind11/stl.h>
 
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bindings/python/arrays.hpp"
-#include "bindings/python/ops.hpp"
+#include "ops/op.hpp"
 #include "plait/error.hpp"
 
 namespace plait::python {
@@ -46,7 +46,8 @@ py::list operators() {
     py::list attributes;
     for (const ops::AttributeSpec& spec : schema.attributes()) {
       py::object value = py::none();
-      if (!spec.required && spec.kind == ops::AttributeKind::kFloat) value = py::float_(spec.number);
+      if (!spec.required && spec.kind == ops::AttributeKind::kFloat)
+        value = py::float_(spec.number);
       if (!spec.required && spec.kind == ops::AttributeKind::kInt) value = py::int_(spec.whole);
       if (!spec.required && spec.kind == ops::AttributeKind::kWord) {
         value = py::str(std::string(spec.word));

@@ -242,11 +242,11 @@ class Kernel {
     std::array<std::int64_t, kMaxRank> dims{};
     const TensorSpec& spec = op_->schema().inputs()[index];
     if (rank > kMaxRank) {
-      throw SampleError({.where = "operator " + std::string(op_->schema().name) + ", " +
-                                  std::string(spec.name),
-                         .expected = "at most " + std::to_string(kMaxRank) + " dimensions",
-                         .got = std::to_string(rank),
-                         .action = ""});
+      throw SampleError(
+          {.where = "operator " + std::string(op_->schema().name) + ", " + std::string(spec.name),
+           .expected = "at most " + std::to_string(kMaxRank) + " dimensions",
+           .got = std::to_string(rank),
+           .action = ""});
     }
     check(api_.GetDimensions(info, dims.data(), rank));
     void* data = nullptr;
@@ -294,15 +294,14 @@ struct CustomOp : OrtCustomOp {
       return self(op).type_of(self(op).schema().outputs()[i]);
     };
     GetInputCharacteristic = [](const OrtCustomOp*, std::size_t) { return INPUT_OUTPUT_REQUIRED; };
-    GetOutputCharacteristic = [](const OrtCustomOp*, std::size_t) {
-      return INPUT_OUTPUT_REQUIRED;
-    };
+    GetOutputCharacteristic = [](const OrtCustomOp*, std::size_t) { return INPUT_OUTPUT_REQUIRED; };
     GetInputMemoryType = [](const OrtCustomOp*, std::size_t) { return OrtMemTypeDefault; };
     GetStartVersion = [](const OrtCustomOp*) { return kDomainVersion; };
     GetEndVersion = [](const OrtCustomOp*) { return kDomainVersion; };
     CreateKernelV2 = [](const OrtCustomOp* op, const OrtApi* api, const OrtKernelInfo* info,
                         void** kernel) -> OrtStatusPtr {
-      return guarded(*api, [&] { *kernel = std::make_unique<Kernel>(*api, *self(op).entry, info).release(); });
+      return guarded(
+          *api, [&] { *kernel = std::make_unique<Kernel>(*api, *self(op).entry, info).release(); });
     };
     KernelComputeV2 = [](void* kernel, OrtKernelContext* context) -> OrtStatusPtr {
       const auto& mine = *static_cast<const Kernel*>(kernel);
@@ -364,8 +363,8 @@ extern "C" __attribute__((visibility("default"))) OrtStatus* RegisterCustomOps(
     OrtSessionOptions* options, const OrtApiBase* base) {
   const OrtApi* api = base->GetApi(plait::ops::kOrtApiLevel);
   if (api == nullptr) {
-    return base->GetApi(1)->CreateStatus(
-        ORT_NOT_IMPLEMENTED, "Plait's operators need ONNX Runtime 1.17 or newer.");
+    return base->GetApi(1)->CreateStatus(ORT_NOT_IMPLEMENTED,
+                                         "Plait's operators need ONNX Runtime 1.17 or newer.");
   }
   return plait::ops::register_custom_ops(options, *api);
 }

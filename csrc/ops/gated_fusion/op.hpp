@@ -1,4 +1,5 @@
-// ops/gated_fusion/op.hpp: weighs each modality by a sigmoid gate, sums and normalises, in one pass.
+// ops/gated_fusion/op.hpp: weighs each modality by a sigmoid gate, sums and normalises, in one
+// pass.
 #pragma once
 
 #include "ops/op.hpp"

@@ -72,8 +72,7 @@ void GatedFusion::infer(std::span<const Shape> inputs, std::span<Shape> outputs)
   outputs[0] = Shape{gate[1], gate[2]};
 }
 
-std::size_t GatedFusion::scratch_bytes(std::span<const ConstTensorView> inputs,
-                                       int threads) const {
+std::size_t GatedFusion::scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const {
   if (inputs[0].dtype == DType::kFloat32) return 0;
   return static_cast<std::size_t>(threads) * static_cast<std::size_t>(inputs[2].shape[0]) *
          sizeof(float);

@@ -6,9 +6,9 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/gated_fusion/simd.cpp"
+#include "hwy/contrib/math/math-inl.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "hwy/contrib/math/math-inl.h"
 #include "ops/simd-inl.hpp"
 
 #ifndef PLAIT_GATED_FUSION_ROWS
@@ -40,8 +40,7 @@ inline Vector sigmoid(Floats d, Vector gate) {
   const Vector denominator = hn::Add(hn::Set(d, 1.0F), hn::Exp(d, hn::Neg(bounded)));
   // An estimate and one Newton step are within 2^-22, at a third of a division's time.
   const Vector estimate = hn::ApproximateReciprocal(denominator);
-  const Vector value =
-      hn::Mul(estimate, hn::NegMulAdd(denominator, estimate, hn::Set(d, 2.0F)));
+  const Vector value = hn::Mul(estimate, hn::NegMulAdd(denominator, estimate, hn::Set(d, 2.0F)));
   return hn::IfThenElse(hn::IsNaN(gate), gate, value);
 }
 
@@ -149,7 +148,8 @@ void GatedFusion::run_simd(const Arguments& arguments, Parallel& parallel) const
   const std::int64_t tokens = arguments.shape(0)[1];
   const std::int64_t channels = arguments.shape(0)[2];
   // One share a thread: a share has a row of scratch of its own.
-  const std::int64_t shares = std::clamp<std::int64_t>(parallel.threads(), 1, std::max<std::int64_t>(tokens, 1));
+  const std::int64_t shares =
+      std::clamp<std::int64_t>(parallel.threads(), 1, std::max<std::int64_t>(tokens, 1));
   const bool half = arguments.inputs[0].dtype != DType::kFloat32;
   auto* scratch = reinterpret_cast<float*>(arguments.scratch.data());
   const auto fuse_share = [&](std::size_t share) {

@@ -6,7 +6,8 @@
 namespace plait::ops {
 
 /// y[b][q][h] = sum over levels l and points p of
-///              weights[b][q][h][l][p] * bilinear(value of level l, head h, locations[b][q][h][l][p])
+///              weights[b][q][h][l][p] * bilinear(value of level l, head h,
+///              locations[b][q][h][l][p])
 ///
 /// A location is (x, y) with (0, 0) the upper left corner of the level's map and (1, 1) its lower
 /// right one, as torch's grid_sample with align_corners=False after 2 * location - 1; pixels beyond

@@ -57,9 +57,8 @@ void attend(const Arguments& arguments) {
       for (std::int64_t level = 0; level < weight[3]; ++level) {
         const std::int64_t height = shapes[static_cast<std::size_t>(2 * level)];
         const std::int64_t width = shapes[static_cast<std::size_t>(2 * level + 1)];
-        const Map<Type> map{
-            arguments.input<Element>(0).data() + (start * heads + head) * channels, height, width,
-            heads * channels};
+        const Map<Type> map{arguments.input<Element>(0).data() + (start * heads + head) * channels,
+                            height, width, heads * channels};
         for (std::int64_t point = 0; point < weight[4]; ++point) {
           const std::int64_t at = (i * weight[3] + level) * weight[4] + point;
           const float px = Type::load(location[2 * at]) * static_cast<float>(width) - 0.5F;

@@ -27,11 +27,11 @@ inline std::int64_t padded_points(const Shape& weights) {
 
 /// What is the same for all queries, one value a point; then one thread's lists.
 struct DeformableScratch {
-  float* width;         // of the point's level
-  float* height;        //
-  std::int32_t* first;  // position of the level's pixel (0, 0)
-  float* location;      // x y x y ...: a row of locations, where it has to be converted or padded
-  float* weight;        // likewise
+  float* width;          // of the point's level
+  float* height;         //
+  std::int32_t* first;   // position of the level's pixel (0, 0)
+  float* location;       // x y x y ...: a row of locations, where it has to be converted or padded
+  float* weight;         // likewise
   std::int32_t* offset;  // of a corner's pixel, in elements; 4 lists behind one another
   float* factor;         // its weight
 
@@ -225,8 +225,8 @@ void attend_share_of(const DeformableShare& share) {
   std::fill_n(share.scratch.weight, padded, 0.0F);
   for (std::int64_t q = share.begin; q < share.end; ++q) {
     const std::int64_t row = (share.batch * weights[1] + q) * heads + share.head;
-    const float* location = as_floats(locations + row * points * 2, points * 2, padded * 2,
-                                      share.scratch.location);
+    const float* location =
+        as_floats(locations + row * points * 2, points * 2, padded * 2, share.scratch.location);
     const float* weight = as_floats(factors + row * points, points, padded, share.scratch.weight);
     const std::size_t count = find_corners(share.scratch, location, weight, padded,
                                            static_cast<std::int32_t>(heads * channels));
@@ -259,8 +259,7 @@ std::size_t MultiScaleDeformableAttention::scratch_bytes(std::span<const ConstTe
   return static_cast<std::size_t>(words) * sizeof(float);
 }
 
-void MultiScaleDeformableAttention::run_simd(const Arguments& arguments,
-                                             Parallel& parallel) const {
+void MultiScaleDeformableAttention::run_simd(const Arguments& arguments, Parallel& parallel) const {
   static const auto attend = PLAIT_SIMD_CHOOSE(attend_share);
   if (attend == nullptr) return run_scalar(arguments);
   check_levels(arguments);

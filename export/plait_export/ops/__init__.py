@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from plait_export.ops.bev_pool import OPERATOR as _bev_pool
+from plait_export.ops.bev_pool import BevPoints, bev_points, bev_pool
 from plait_export.ops.gated_fusion import OPERATOR as _gated_fusion
 from plait_export.ops.gated_fusion import gated_fusion
 from plait_export.ops.multi_scale_deformable_attention import (
@@ -22,6 +24,7 @@ from plait_export.ops.segment_reduce import OPERATOR as _segment_reduce
 from plait_export.ops.segment_reduce import segment_reduce
 
 OPERATORS: tuple[TorchOperator, ...] = (
+    _bev_pool,
     _gated_fusion,
     _multi_scale_deformable_attention,
     _segment_reduce,
@@ -29,7 +32,10 @@ OPERATORS: tuple[TorchOperator, ...] = (
 
 __all__ = [
     "OPERATORS",
+    "BevPoints",
     "TorchOperator",
+    "bev_points",
+    "bev_pool",
     "gated_fusion",
     "multi_scale_deformable_attention",
     "portable",

@@ -14,7 +14,7 @@ def reference(value: Tensor, shapes: Tensor, locations: Tensor, weights: Tensor)
     batch, _, heads, channels = value.shape
     queries, levels, points = weights.shape[1], weights.shape[3], weights.shape[4]
     sizes = [(int(height), int(width)) for height, width in shapes.tolist()]
-    maps = value.split([height * width for height, width in sizes], dim=1)
+    maps = torch.split(value, [height * width for height, width in sizes], dim=1)
     grids = 2.0 * locations - 1.0
     samples = []
     for level, (height, width) in enumerate(sizes):
