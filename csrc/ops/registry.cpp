@@ -6,6 +6,7 @@
 #include "ops/multi_scale_deformable_attention/op.hpp"
 #include "ops/op.hpp"
 #include "ops/segment_reduce/op.hpp"
+#include "ops/skeleton/op.hpp"
 
 namespace plait::ops {
 namespace {
@@ -18,10 +19,8 @@ constexpr OpEntry entry() {
 }
 
 constexpr std::array kOperators = {
-    entry<BevPool>(),
-    entry<GatedFusion>(),
-    entry<MultiScaleDeformableAttention>(),
-    entry<SegmentReduce>(),
+    entry<BevPool>(),       entry<GatedFusion>(), entry<MultiScaleDeformableAttention>(),
+    entry<SegmentReduce>(), entry<Skeleton>(),
 };
 
 }  // namespace

@@ -133,6 +133,16 @@ def _any_bev_pool(generator: Generator) -> Call:
     )
 
 
+def _skeleton(generator: Generator, rows: int, channels: int) -> Call:
+    inputs = (generator.normal(size=(rows, channels)), generator.normal(size=channels))
+    return Call(inputs, {"gain": float(generator.normal())})
+
+
+def _any_skeleton(generator: Generator) -> Call:
+    rows, channels = (int(n) for n in generator.integers(1, 70, 2))
+    return _skeleton(generator, rows, channels)
+
+
 CASES = (
     OperatorCase(
         "BevPool",
@@ -191,5 +201,16 @@ CASES = (
             "rows of whole vectors": lambda g: _segment_reduce(g, np.arange(20), 128, "sum"),
         },
         {"float32": 1e-5, "float16": 1e-3},
+    ),
+    OperatorCase(
+        "Skeleton",
+        _any_skeleton,
+        {
+            "one value": lambda g: _skeleton(g, 1, 1),
+            "no row": lambda g: _skeleton(g, 0, 5),
+            "no channel": lambda g: _skeleton(g, 5, 0),
+        },
+        {"float32": 1e-6, "float16": 2e-3},
+        poisoned=(0, 1),
     ),
 )

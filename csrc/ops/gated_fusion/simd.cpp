@@ -6,10 +6,12 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/gated_fusion/simd.cpp"
-#include "hwy/contrib/math/math-inl.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "ops/simd-inl.hpp"
+
+// Once a target, and so behind foreach_target.h.
+#include "hwy/contrib/math/math-inl.h"
 
 #ifndef PLAIT_GATED_FUSION_ROWS
 #define PLAIT_GATED_FUSION_ROWS

@@ -22,12 +22,15 @@ from plait_export.ops.multi_scale_deformable_attention import multi_scale_deform
 from plait_export.ops.operator import TorchOperator, portable
 from plait_export.ops.segment_reduce import OPERATOR as _segment_reduce
 from plait_export.ops.segment_reduce import segment_reduce
+from plait_export.ops.skeleton import OPERATOR as _skeleton
+from plait_export.ops.skeleton import skeleton
 
 OPERATORS: tuple[TorchOperator, ...] = (
     _bev_pool,
     _gated_fusion,
     _multi_scale_deformable_attention,
     _segment_reduce,
+    _skeleton,
 )
 
 __all__ = [
@@ -40,6 +43,7 @@ __all__ = [
     "multi_scale_deformable_attention",
     "portable",
     "segment_reduce",
+    "skeleton",
     "translations",
 ]
 
