@@ -16,7 +16,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("plait", "onnxruntime", "numpy", "torch", "Pillow", "opencv-python-headless")
+_PACKAGES = (
+    "plait",
+    "onnxruntime",
+    "numpy",
+    "torch",
+    "Pillow",
+    "opencv-python-headless",
+    "transformers",
+)
 
 
 @dataclass(frozen=True)

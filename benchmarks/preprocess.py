@@ -1,262 +1,29 @@
-"""What preparing a camera frame costs, against the libraries that models are trained with.
+"""What preparing raw samples costs, against the libraries that models are trained with.
 
     python benchmarks/preprocess.py [--json FILE] [--quick]
 
-A photo of 1920 x 1080 becomes a normalised [1, 3, 224, 224]: shorter side to 224, centre crop.
-One thread everywhere. Peers do the same work unless their name says otherwise; every answer is
-compared with PIL's before anything is timed. OpenCV takes part where it is installed, and
-scikit-image's photo where that is.
+One part a kind of sample, each a module with rows(rounds, seed) -> list[harness.Row]; they say what
+they measure, and check the answers of what they time before timing it.
 """
 
 from __future__ import annotations
 
-import importlib
 import sys
-import tempfile
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import onnx
-import onnxruntime
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
-from PIL import Image
 
 if not __package__:  # run as a file: its neighbours are found from the project's root
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import plait
-from benchmarks import harness
-from tests.cases.frame_bundle import frame_section, write_frame_bundle
+from benchmarks import harness, preprocess_frames
 
-WIDTH, HEIGHT, SIDE = 1920, 1080, 224
-RESIZED = SIDE * WIDTH // HEIGHT
-LEFT = (RESIZED - SIDE) // 2
-MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
-STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
-PIL_FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
-COPIED_BYTES = 64 << 20
-
-Pixels = NDArray[np.uint8]
-Input = NDArray[np.float32]
-
-
-def optional(name: str) -> Any:
-    """The module, or None where it is not installed."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
-
-
-def photo() -> Pixels:
-    """[HEIGHT, WIDTH, 3] of red, green, blue."""
-    images = optional("skimage.data")
-    if images is not None:
-        image = Image.fromarray(images.astronaut())
-    else:
-        noise = np.random.default_rng(0).integers(0, 256, (68, 120, 3), dtype=np.uint8)
-        image = Image.fromarray(noise)
-    return np.asarray(image.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
-
-
-def as_nv12(rgb: Pixels) -> Pixels:
-    """[HEIGHT * 3 / 2, WIDTH]: BT.601, limited range, as OpenCV reads it back."""
-    red, green, blue = (rgb[..., c].astype(np.float32) for c in range(3))
-    luma = 0.299 * red + 0.587 * green + 0.114 * blue
-    out = np.empty((HEIGHT * 3 // 2, WIDTH), np.uint8)
-    out[:HEIGHT] = np.rint(16 + luma * (219 / 255))
-    chroma = out[HEIGHT:].reshape(HEIGHT // 2, WIDTH // 2, 2)
-    for i, colour, share in ((0, blue, 1.772), (1, red, 1.402)):
-        difference = (colour - luma) / share * (224 / 255)
-        blocks = difference.reshape(HEIGHT // 2, 2, WIDTH // 2, 2).mean(axis=(1, 3))
-        chroma[..., i] = np.rint(128 + blocks)
-    return out
-
-
-def normalised(rgb: Pixels) -> Input:
-    """[SIDE, SIDE, 3] -> [1, 3, SIDE, SIDE]."""
-    scaled = (rgb.astype(np.float32) / np.float32(255) - MEAN) / STD
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
-
-
-def by_pil(bgr: Pixels, filter_name: str) -> Input:
-    """The script one writes today: PIL resizes, NumPy normalises."""
-    image = Image.fromarray(bgr[..., ::-1]).resize((RESIZED, SIDE), PIL_FILTERS[filter_name])
-    return normalised(np.asarray(image.crop((LEFT, 0, LEFT + SIDE, SIDE))))
-
-
-def onnxruntime_resize(filter_name: str) -> Callable[[Pixels], Input]:
-    """The same as one graph around Resize with antialias, of one thread."""
-    mode = {"bicubic": "cubic", "bilinear": "linear"}[filter_name]
-    constants: dict[str, NDArray[Any]] = {
-        "reversed": np.array([2, 1, 0], np.int64),
-        "none": np.array([], np.float32),
-        "sizes": np.array([1, 3, SIDE, RESIZED], np.int64),
-        "starts": np.array([LEFT], np.int64),
-        "ends": np.array([LEFT + SIDE], np.int64),
-        "axes": np.array([3], np.int64),
-        "darkest": np.array(0, np.float32),
-        "brightest": np.array(255, np.float32),
-        "scale": (1 / (255 * STD)).reshape(1, 3, 1, 1).astype(np.float32),
-        "shift": (-MEAN / STD).reshape(1, 3, 1, 1).astype(np.float32),
-    }
-    nodes = [
-        helper.make_node("Gather", ["bgr", "reversed"], ["rgb"], axis=3),
-        helper.make_node("Transpose", ["rgb"], ["planes"], perm=[0, 3, 1, 2]),
-        helper.make_node("Cast", ["planes"], ["levels"], to=TensorProto.FLOAT),
-        helper.make_node(
-            "Resize",
-            ["levels", "none", "", "sizes"],
-            ["resized"],
-            mode=mode,
-            antialias=1,
-            cubic_coeff_a=-0.5,
-            exclude_outside=1,
-            coordinate_transformation_mode="half_pixel",
-        ),
-        helper.make_node("Slice", ["resized", "starts", "ends", "axes"], ["cropped"]),
-        helper.make_node("Clip", ["cropped", "darkest", "brightest"], ["clipped"]),
-        helper.make_node("Mul", ["clipped", "scale"], ["scaled"]),
-        helper.make_node("Add", ["scaled", "shift"], ["input"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "preprocess",
-        [helper.make_tensor_value_info("bgr", TensorProto.UINT8, [1, HEIGHT, WIDTH, 3])],
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, SIDE, SIDE])],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    onnx.checker.check_model(model)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-
-    def run(bgr: Pixels) -> Input:
-        prepared: Input = session.run(None, {"bgr": bgr[None]})[0]
-        return prepared
-
-    return run
-
-
-def our_model(folder: Path) -> plait.Model:
-    """One camera a way of preparing."""
-    common: dict[str, Any] = {
-        "fit": "shortest",
-        "size": (SIDE, SIDE),
-        "crop": (SIDE, SIDE),
-        "scale": 1 / 255,
-        "mean": [float(value) for value in MEAN],
-        "std": [float(value) for value in STD],
-        "layout": "NCHW",
-        "matrix": "bt601",
-    }
-    sections = {
-        f"{pixels}_{filter_name}_{arithmetic}": frame_section(
-            format=pixels, filter=filter_name, arithmetic=arithmetic, **common
-        )
-        for pixels in ("bgr8", "nv12")
-        for filter_name in PIL_FILTERS
-        for arithmetic in ("fast", "exact")
-    }
-    return plait.load(write_frame_bundle(folder / "frames.plait", sections), threads=1)
-
-
-def contestants(model: plait.Model) -> dict[str, Callable[[], Any]]:
-    """Ours and the peers, by name, on one photo."""
-    rgb = photo()
-    bgr = np.ascontiguousarray(rgb[..., ::-1])
-    nv12 = as_nv12(rgb)
-
-    def ours(name: str) -> Callable[[], Input]:
-        frame = nv12 if name.startswith("nv12") else bgr
-        return lambda: model.prepare(name, frame)
-
-    calls: dict[str, Callable[[], Any]] = {name: ours(name) for name in model.modalities}
-    for name in PIL_FILTERS:
-        calls[f"PIL {name}"] = partial(by_pil, bgr, name)
-        calls[f"ONNX Runtime {name}"] = partial(onnxruntime_resize(name), bgr)
-    cv2 = optional("cv2")
-    if cv2 is not None:
-        cv2.setNumThreads(1)
-
-        def linear() -> Input:
-            small = cv2.resize(bgr, (RESIZED, SIDE), interpolation=cv2.INTER_LINEAR)
-            return normalised(small[:, LEFT : LEFT + SIDE, ::-1])
-
-        calls["OpenCV linear"] = linear
-        calls["OpenCV + PIL"] = lambda: by_pil(
-            cv2.cvtColor(nv12, cv2.COLOR_YUV2BGR_NV12), "bicubic"
-        )
-    source = np.ones(COPIED_BYTES, np.uint8)
-    target = np.zeros_like(source)
-    calls["copy"] = lambda: np.copyto(target, source)
-    return calls
-
-
-def check(calls: dict[str, Callable[[], Any]]) -> None:
-    """All that claim the same work give PIL's answer: within a level, plus one for YUV."""
-    level = 1 / (255 * float(STD.min()))
-    for name, call in calls.items():
-        if name in ("copy", "OpenCV linear") or name.startswith("PIL"):
-            continue
-        filter_name = "bilinear" if "bilinear" in name else "bicubic"
-        # ONNX Runtime repeats the border where PIL cuts its filter: those rows may differ.
-        inner = np.s_[:, :, 4:-4] if name.startswith("ONNX") else np.s_[:]
-        difference = float(np.abs(call() - calls[f"PIL {filter_name}"]())[inner].max())
-        # PIL rounds after each pass; 8-bit YUV with halved chroma has lost some of the photo.
-        allowed = 32 * level if "nv12" in name or name == "OpenCV + PIL" else 2 * level
-        if difference > allowed:
-            raise SystemExit(f"{name} differs from PIL by {difference:.4f}: not the same work")
-
-
-COMPARISONS = (
-    ("bgr8_bicubic_fast", "PIL bicubic", ""),
-    ("bgr8_bicubic_fast", "ONNX Runtime bicubic", ""),
-    ("bgr8_bicubic_exact", "PIL bicubic", "bit for bit"),
-    ("bgr8_bilinear_fast", "PIL bilinear", ""),
-    ("bgr8_bilinear_fast", "ONNX Runtime bilinear", ""),
-    ("bgr8_bilinear_fast", "OpenCV linear", "the peer does not antialias"),
-    ("bgr8_bilinear_exact", "PIL bilinear", "bit for bit"),
-    ("nv12_bicubic_fast", "OpenCV + PIL", ""),
-    ("nv12_bicubic_exact", "OpenCV + PIL", ""),
-    ("nv12_bicubic_fast", "bgr8_bicubic_fast", "the peer is our own BGR path"),
-)
+PARTS = (preprocess_frames,)
 
 
 def main() -> None:
-    """Measures every contestant and reports the comparisons."""
+    """Measures every part, one after the other, and reports all rows."""
     arguments = harness.options(__doc__.splitlines()[0] if __doc__ else "")
     rounds = 10 if arguments.quick else 60
-    with tempfile.TemporaryDirectory() as folder:
-        calls = contestants(our_model(Path(folder)))
-        check(calls)
-        taken = harness.interleave(calls, rounds, arguments.seed, warm_up=3)
-    copy_rate = COPIED_BYTES / (taken["copy"].median / 1e3)
-    rows = []
-    for ours, peer, note in COMPARISONS:
-        if peer not in taken:
-            continue
-        frame_bytes = WIDTH * HEIGHT * (1.5 if ours.startswith("nv12") else 3)
-        mine = taken[ours].median
-        rate = f"{frame_bytes / (mine / 1e3) / 1e9:.1f} GB/s of frame"
-        rows.append(
-            harness.Row(
-                name=f"frame {ours.replace('_', ' ')}, 1080p to {SIDE}",
-                ours_ms=mine,
-                peer=peer if "_" not in peer else "Plait " + peer.replace("_", " "),
-                peer_ms=taken[peer].median,
-                ratio=taken[peer].median / mine,
-                roofline_ms=frame_bytes / copy_rate * 1e3,
-                note=f"{rate}, copying {copy_rate / 1e9:.1f} GB/s" + (f"; {note}" if note else ""),
-            )
-        )
+    rows = [row for part in PARTS for row in part.rows(rounds, arguments.seed)]
     harness.report("python benchmarks/preprocess.py", arguments, rows, threads=1, rounds=rounds)
 
 

@@ -28,6 +28,24 @@ find_library(PLAIT_CRYPTO_LIBRARY NAMES libcrypto.a)
 plait_require(PLAIT_OPENSSL_INCLUDE "OpenSSL's headers" "On Debian and Ubuntu: apt install libssl-dev")
 plait_require(PLAIT_CRYPTO_LIBRARY "the static libcrypto.a" "On Debian and Ubuntu: apt install libssl-dev")
 
+if(NOT PLAIT_POCKETFFT_INCLUDE)
+  find_path(PLAIT_POCKETFFT_SEARCH pocketfft_hdronly.h
+            PATHS "$ENV{PLAIT_CACHE}/pocketfft" "$ENV{HOME}/.cache/plait/pocketfft")
+  set(PLAIT_POCKETFFT_INCLUDE "${PLAIT_POCKETFFT_SEARCH}")
+endif()
+plait_require(PLAIT_POCKETFFT_INCLUDE "the header pocketfft_hdronly.h"
+  "Run scripts/setup, or set PLAIT_POCKETFFT_INCLUDE to its folder.")
+# Unicode normalization and graphemes, and regular expressions: of texts.
+find_path(PLAIT_UTF8PROC_INCLUDE utf8proc.h)
+find_library(PLAIT_UTF8PROC_LIBRARY NAMES libutf8proc.a)
+plait_require(PLAIT_UTF8PROC_INCLUDE "utf8proc's header" "On Debian and Ubuntu: apt install libutf8proc-dev")
+plait_require(PLAIT_UTF8PROC_LIBRARY "the static libutf8proc.a" "On Debian and Ubuntu: apt install libutf8proc-dev")
+
+find_path(PLAIT_PCRE2_INCLUDE pcre2.h)
+find_library(PLAIT_PCRE2_LIBRARY NAMES libpcre2-8.a)
+plait_require(PLAIT_PCRE2_INCLUDE "PCRE2's header" "On Debian and Ubuntu: apt install libpcre2-dev")
+plait_require(PLAIT_PCRE2_LIBRARY "the static libpcre2-8.a" "On Debian and Ubuntu: apt install libpcre2-dev")
+
 if(NOT PLAIT_ONNXRUNTIME_INCLUDE)
   find_path(PLAIT_ONNXRUNTIME_SEARCH onnxruntime_c_api.h
             PATHS "$ENV{PLAIT_CACHE}/onnxruntime/usr/include/onnxruntime"

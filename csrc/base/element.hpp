@@ -16,7 +16,7 @@ struct Float32 {
 struct Float16 {
   using Element = std::uint16_t;
   static float load(std::uint16_t value) noexcept { return float_of_half(value); }
-  static std::uint16_t store(float value) noexcept { return half_of_float(value); }
+  static std::uint16_t store(float value) noexcept { return half_of_any(value); }
 };
 
 }  // namespace plait::detail

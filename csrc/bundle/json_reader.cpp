@@ -149,6 +149,8 @@ std::vector<std::string> JsonReader::unique_texts(std::size_t min, std::size_t m
 
 bool JsonReader::is_text() const noexcept { return value_->is_string(); }
 
+bool JsonReader::is_null() const noexcept { return value_->is_null(); }
+
 std::string JsonReader::prose(std::size_t max) const {
   if (!value_->is_string()) fail("text");
   const auto& text = value_->get_ref<const std::string&>();
@@ -210,7 +212,7 @@ double JsonReader::positive(double max) const {
 }
 
 void JsonReader::fail(std::string expected, std::string got, std::string_view action) const {
-  throw BundleError({.where = path_.empty() ? where_ : where_ + ", " + path_,
+  throw BundleError({.where = place(),
                      .expected = std::move(expected),
                      .got = std::move(got),
                      .action = std::string(action)});

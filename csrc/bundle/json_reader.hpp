@@ -45,6 +45,7 @@ class JsonReader {
   std::vector<std::string> unique_texts(std::size_t min, std::size_t max) const;
 
   bool is_text() const noexcept;
+  bool is_null() const noexcept;
   /// Text of 1 to max bytes without control characters.
   std::string text(std::size_t max = 256) const;
   /// Text of at most max bytes, of any kind.
@@ -81,6 +82,8 @@ class JsonReader {
   [[noreturn]] void fail(std::string expected) const;
 
   const std::string& path() const noexcept { return path_; }
+  /// The document and the path: what an error message of this value begins with.
+  std::string place() const { return path_.empty() ? where_ : where_ + ", " + path_; }
 
  private:
   std::string describe() const;

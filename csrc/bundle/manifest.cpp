@@ -70,7 +70,10 @@ ModalityDescription parse_modality(const JsonReader& reader) {
   const ManifestKind& kind = *reader.field("kind").choice<const ManifestKind*>(kinds);
   modality.kind = kind.name;
   kind.parse(reader.field(kind.name), modality);
-  modality.encoder = reader.field("encoder").identifier();
+  // Only a bank of embeddings can stand in for an encoder.
+  if (modality.text.bank.empty() || reader.optional_field("encoder")) {
+    modality.encoder = reader.field("encoder").identifier();
+  }
   modality.max_age_ms = reader.field("max_age_ms").positive(kMaxMilliseconds);
   modality.when_missing = reader.field("when_missing")
                               .choice<WhenMissing>({{"learned", WhenMissing::kLearned},

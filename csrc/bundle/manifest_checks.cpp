@@ -71,12 +71,18 @@ class Checks {
     for (std::size_t index = 0; index < manifest_.modalities.size(); ++index) {
       const ModalityDescription& modality = manifest_.modalities[index];
       const std::string path = at("modalities", index);
+      text_members(modality.text, path + ".text");
+      if (modality.encoder.empty()) continue;
       const GraphDescription& encoder =
           graph_named(modality.encoder, GraphRole::kEncoder, path + ".encoder");
       const TensorDescription input = manifest_kind(modality).input(modality);
       const std::string here = path + ".encoder, graph " + quote(encoder.name) + ", input 'sample'";
       expect_shape(here, input.shape, encoder.inputs[0].shape);
       expect_dtype(here, input.dtype, encoder.inputs[0]);
+      if (!modality.text.bank.empty()) {
+        expect_shape(path + ".text.bank.embedding", encoder.outputs[0].shape,
+                     embedding_shape(modality, path));
+      }
     }
   }
 
@@ -102,7 +108,7 @@ class Checks {
       for (const auto& [graph, member] : variant.members) {
         const std::string here = path + "[" + quote(graph) + "]";
         if (manifest_.graph(graph) == nullptr) fail(here, "a graph of the bundle", quote(graph));
-        if (!manifest_.members.contains(member)) fail(here, "one of members", quote(member));
+        expect_member(here, member);
       }
     }
     expect_precision("default_precision", manifest_.default_precision);
@@ -180,6 +186,27 @@ class Checks {
     return *graph;
   }
 
+  /// Of the modality's bank, or else of its encoder's output, with -1 for the batch in front.
+  std::vector<std::int64_t> embedding_shape(const ModalityDescription& modality,
+                                            const std::string& path) const {
+    if (modality.text.bank.empty()) {
+      return graph_named(modality.encoder, GraphRole::kEncoder, path).outputs[0].shape;
+    }
+    std::vector<std::int64_t> shape = modality.text.bank_embedding;
+    shape.insert(shape.begin(), -1);
+    return shape;
+  }
+
+  void text_members(const TextDescription& text, const std::string& path) const {
+    if (text.tokens == 0) return;  // a modality of another kind
+    expect_member(path + ".tokenizer", text.tokenizer);
+    if (!text.bank.empty()) expect_member(path + ".bank.member", text.bank);
+  }
+
+  void expect_member(const std::string& path, const std::string& member) const {
+    if (!manifest_.members.contains(member)) fail(path, "one of members", quote(member));
+  }
+
   /// One input per modality, none twice, then the mask over them.
   void head_inputs(const GraphDescription& graph, const std::string& path) const {
     for (const TensorDescription& input : graph.inputs) expect_float32(path, input);
@@ -213,10 +240,8 @@ class Checks {
       const TensorDescription& input = graph.inputs[index];
       const std::string here = path + ".modalities[" + std::to_string(index) + "]";
       expect_name(here, input.name, head.modalities[index]);
-      const GraphDescription& encoder =
-          graph_named(manifest_.modality(input.name)->encoder, GraphRole::kEncoder, here);
       expect_shape(here + ", graph " + quote(graph.name) + ", input " + quote(input.name),
-                   encoder.outputs[0].shape, input.shape);
+                   embedding_shape(*manifest_.modality(input.name), here), input.shape);
     }
   }
 

@@ -1,4 +1,6 @@
 // manifest_frame.cpp: the section of a modality of kind "frame".
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "bundle/manifest.hpp"
@@ -110,6 +112,32 @@ void check_arithmetic(const JsonReader& reader, const FrameDescription& frame) {
   }
 }
 
+/// The element type of the encoder's input, which has to hold what levels become.
+void parse_dtype(const JsonReader& reader, FrameDescription& frame) {
+  const auto dtype = reader.optional_field("dtype");
+  if (!dtype) return;
+  frame.dtype = dtype->choice<DType>(
+      {{"float32", DType::kFloat32}, {"float16", DType::kFloat16}, {"uint8", DType::kUInt8}});
+  const bool depth = frame.channels == FrameChannels::kDepth;
+  const float most = depth ? kMaxLevel : 255.0F;
+  bool levels = !depth && frame.scale == 1.0F && frame.pad <= most;
+  double largest = 0.0;
+  for (std::size_t c = 0; c < frame.mean.size(); ++c) {
+    const double mean = frame.mean[c];
+    const double brightest = static_cast<double>(std::max(most, frame.pad)) * frame.scale;
+    levels = levels && frame.mean[c] == 0.0F && frame.std[c] == 1.0F;
+    largest = std::max(
+        {largest, std::abs(mean / frame.std[c]), std::abs((brightest - mean) / frame.std[c])});
+  }
+  if (frame.dtype == DType::kUInt8 && !levels) {
+    dtype->fail("uint8 of 8-bit levels as they are: scale 1, mean 0, std 1", "other values");
+  }
+  constexpr double kMostHalf = 65504.0;
+  if (frame.dtype == DType::kFloat16 && largest > kMostHalf) {
+    dtype->fail("values of at most 65504, the largest float16", "larger ones");
+  }
+}
+
 }  // namespace
 
 FrameDescription parse_frame(const JsonReader& reader) {
@@ -135,6 +163,7 @@ FrameDescription parse_frame(const JsonReader& reader) {
   frame.std = parse_per_channel(reader.field("std"), channels, std::numeric_limits<float>::min());
   frame.layout = reader.field("layout").choice<FrameLayout>(
       {{"NCHW", FrameLayout::kNCHW}, {"NHWC", FrameLayout::kNHWC}});
+  parse_dtype(reader, frame);
   return frame;
 }
 

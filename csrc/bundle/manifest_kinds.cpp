@@ -16,12 +16,27 @@ constexpr std::array kKinds = {
         [](const ModalityDescription& modality) {
           return TensorDescription{"sample", DType::kFloat32, input_shape(modality.signal)};
         }},
-    ManifestKind{"frame",
+    ManifestKind{
+        "frame",
+        [](const JsonReader& section, ModalityDescription& modality) {
+          modality.frame = parse_frame(section);
+        },
+        [](const ModalityDescription& modality) {
+          return TensorDescription{"sample", modality.frame.dtype, input_shape(modality.frame)};
+        }},
+    ManifestKind{"sound",
                  [](const JsonReader& section, ModalityDescription& modality) {
-                   modality.frame = parse_frame(section);
+                   modality.sound = parse_sound(section);
                  },
                  [](const ModalityDescription& modality) {
-                   return TensorDescription{"sample", DType::kFloat32, input_shape(modality.frame)};
+                   return TensorDescription{"sample", DType::kFloat32, input_shape(modality.sound)};
+                 }},
+    ManifestKind{"text",
+                 [](const JsonReader& section, ModalityDescription& modality) {
+                   modality.text = parse_text(section);
+                 },
+                 [](const ModalityDescription& modality) {
+                   return TensorDescription{"sample", DType::kInt64, input_shape(modality.text)};
                  }},
 };
 

@@ -28,10 +28,14 @@ const ManifestKind& manifest_kind(const ModalityDescription& modality) noexcept;
 /// Each reads and checks one section, and throws BundleError with the path to what is wrong.
 SignalDescription parse_signal(const JsonReader& reader);
 FrameDescription parse_frame(const JsonReader& reader);
+SoundDescription parse_sound(const JsonReader& reader);
+TextDescription parse_text(const JsonReader& reader);
 
 /// What the encoder of such a modality takes, with -1 for the batch in front.
 std::vector<std::int64_t> input_shape(const SignalDescription& signal);
 std::vector<std::int64_t> input_shape(const FrameDescription& frame);
+std::vector<std::int64_t> input_shape(const SoundDescription& sound);
+std::vector<std::int64_t> input_shape(const TextDescription& text);
 
 /// One float32 number a channel, none below least.
 std::vector<float> parse_per_channel(const JsonReader& list, std::size_t channels, float least);

@@ -1,4 +1,5 @@
 // manifest_signal.cpp: the section of a modality of kind "signal".
+#include <algorithm>
 #include <limits>
 #include <map>
 
@@ -41,6 +42,67 @@ void parse_channels(const JsonReader& reader, SignalDescription& signal) {
   signal.sensor_unit = sensor.field("unit").text();
 }
 
+/// A matrix's rows are numbers of sensor channels; more of them are not calibrated axis by axis.
+constexpr std::size_t kMaxCalibrated = 64;
+
+std::vector<double> numbers(const JsonReader& list, std::size_t count) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  std::vector<double> values;
+  for (const JsonReader& element : list.elements(count, count)) {
+    values.push_back(element.number(-kMost, kMost));
+  }
+  return values;
+}
+
+void parse_calibration(const JsonReader& sensor, SignalDescription& signal) {
+  const auto calibration = sensor.optional_field("calibration");
+  if (!calibration) return;
+  const auto columns = static_cast<std::size_t>(signal.sensor_channels);
+  if (columns > kMaxCalibrated) {
+    calibration->fail("a calibration of at most " + std::to_string(kMaxCalibrated) + " channels",
+                      std::to_string(columns));
+  }
+  signal.bias = numbers(calibration->field("bias"), columns);
+  for (const JsonReader& row : calibration->field("matrix").elements(columns, columns)) {
+    const std::vector<double> values = numbers(row, columns);
+    signal.matrix.insert(signal.matrix.end(), values.begin(), values.end());
+  }
+}
+
+void parse_rates(const JsonReader& sensor, SignalDescription& signal) {
+  constexpr std::size_t kMaxRates = 16;
+  // A window of the fastest series has to be one that can be held.
+  constexpr double kMaxReduction = 1024.0;
+  if (const auto rates = sensor.optional_field("rates_hz")) {
+    for (const JsonReader& rate : rates->elements(1, kMaxRates)) {
+      const double value = rate.positive(kMaxRateHz);
+      if (value > kMaxReduction * signal.rate_hz || signal.rate_hz > kMaxReduction * value) {
+        rate.fail("at most " + std::to_string(static_cast<int>(kMaxReduction)) +
+                      " times, and at least as small a part of, rate_hz",
+                  std::to_string(value));
+      }
+      signal.rates_hz.push_back(value);
+    }
+  }
+  const auto antialias = sensor.optional_field("antialias");
+  signal.antialias = !antialias || antialias->boolean();
+}
+
+void parse_normalization(const JsonReader& reader, SignalDescription& signal) {
+  if (const auto kind = reader.optional_field("normalization")) {
+    signal.normalization =
+        kind->choice<SignalNormalization>({{"fixed", SignalNormalization::kFixed},
+                                           {"window", SignalNormalization::kWindow},
+                                           {"running", SignalNormalization::kRunning}});
+  }
+  if (const auto epsilon = reader.optional_field("epsilon")) {
+    signal.epsilon = epsilon->positive(std::numeric_limits<float>::max());
+  }
+  if (const auto momentum = reader.optional_field("momentum")) {
+    signal.momentum = momentum->positive(1.0);
+  }
+}
+
 }  // namespace
 
 std::vector<float> parse_per_channel(const JsonReader& list, std::size_t channels, float least) {
@@ -59,10 +121,15 @@ SignalDescription parse_signal(const JsonReader& reader) {
   signal.rate_hz = reader.field("rate_hz").positive(kMaxRateHz);
   const auto tolerance = reader.optional_field("rate_tolerance");
   signal.rate_tolerance = tolerance ? tolerance->number(0.0, 1.0) : kDefaultRateTolerance;
+  parse_rates(reader.field("sensor"), signal);
+  parse_calibration(reader.field("sensor"), signal);
+  parse_normalization(reader, signal);
   signal.window = reader.field("window").integer(1, kMaxWindow);
   const auto gap = reader.optional_field("max_gap_ms");
-  signal.max_gap_ms =
-      gap ? gap->positive(kMaxMilliseconds) : kDefaultGapPeriods * 1000.0 / signal.rate_hz;
+  const double slowest = signal.rates_hz.empty()
+                             ? signal.rate_hz
+                             : *std::min_element(signal.rates_hz.begin(), signal.rates_hz.end());
+  signal.max_gap_ms = gap ? gap->positive(kMaxMilliseconds) : kDefaultGapPeriods * 1000.0 / slowest;
   signal.layout = reader.field("layout").choice<SignalLayout>(
       {{"NCT", SignalLayout::kNCT}, {"NTC", SignalLayout::kNTC}});
   signal.mean = parse_per_channel(reader.field("mean"), signal.channels.size(),
@@ -70,6 +137,13 @@ SignalDescription parse_signal(const JsonReader& reader) {
   // Dividing by less than the smallest normal number could overflow.
   signal.std = parse_per_channel(reader.field("std"), signal.channels.size(),
                                  std::numeric_limits<float>::min());
+  const auto is = [](float wanted) { return [=](float value) { return value == wanted; }; };
+  if (signal.normalization == SignalNormalization::kWindow &&
+      !(std::all_of(signal.mean.begin(), signal.mean.end(), is(0.0F)) &&
+        std::all_of(signal.std.begin(), signal.std.end(), is(1.0F)))) {
+    reader.field("normalization")
+        .fail("mean 0 and std 1 where the window's own are used", "others");
+  }
   return signal;
 }
 

@@ -1,30 +1,33 @@
-// frame.cpp: checks a frame, finds the resizer of its size, fills the border, runs it.
+// frame.cpp: checks a frame or its regions, finds the resizers of their sizes, fills the border,
+// and shares the rows out.
 #include "preprocess/frame.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <vector>
 
+#include "base/half.hpp"
 #include "plait/error.hpp"
-#include "preprocess/frame_format.hpp"
-#include "preprocess/frame_geometry.hpp"
-#include "preprocess/frame_resizer.hpp"
+#include "preprocess/frame_cache.hpp"
 
 namespace plait::detail {
 namespace {
 
-/// The resizer of the last frame's size.
+/// Input and output bytes that are worth a thread of their own: waking one takes tens of
+/// microseconds, in which this many are prepared.
+constexpr std::int64_t kBandBytes = std::int64_t{1} << 19;
+
+/// What one thread at a time prepares with: a lane a thread of the pool.
 struct FrameScratch final : PrepareScratch {
-  PixelFormat format = PixelFormat::kRGB8;
-  std::int64_t height = 0;
-  std::int64_t width = 0;
-  FrameGeometry geometry;
-  std::unique_ptr<FrameResizer> resizer;
+  std::vector<ResizerCache> lanes;
+  std::vector<FrameView> views;  // of the regions of one call
 };
 
-class FramePreprocessor final : public Preprocessor {
+class FramePreprocessor final : public Preprocessor, public RegionPreprocessor {
  public:
-  FramePreprocessor(const ModalityDescription& modality, std::string where,
+  FramePreprocessor(const ModalityDescription& modality, std::string where, ThreadPool* pool,
                     const FrameKernels& kernels)
-      : description_(modality.frame), where_(std::move(where)), kernels_(kernels) {
+      : description_(modality.frame), where_(std::move(where)), pool_(pool), kernels_(kernels) {
     check_description();
   }
 
@@ -36,25 +39,54 @@ class FramePreprocessor final : public Preprocessor {
                                                      : Shape{1, height, width, channels()};
   }
 
+  DType input_dtype() const noexcept override { return description_.dtype; }
+
   std::unique_ptr<PrepareScratch> make_scratch() const override {
-    return std::make_unique<FrameScratch>();
+    auto scratch = std::make_unique<FrameScratch>();
+    scratch->lanes.resize(threads());
+    return scratch;
   }
 
   void prepare(const Sample& sample, PrepareScratch& scratch, TensorView out) const override {
     const auto& frame = sample_as<Frame>(sample, where_, "Pass the camera's frame.");
     check_channels(frame.format);
     const FrameView view = checked_view(frame, where_);
+    auto& lane = static_cast<FrameScratch&>(scratch).lanes.front();
+    write(view, lane, bands_of(view), static_cast<std::byte*>(out.data));
+  }
+
+  const RegionPreprocessor* regions() const noexcept override { return this; }
+
+  void prepare_regions(const Frame& frame, std::span<const Rectangle> regions,
+                       PrepareScratch& scratch, TensorView out) const override {
+    check_channels(frame.format);
     auto& kept = static_cast<FrameScratch&>(scratch);
-    if (kept.resizer == nullptr || kept.format != view.format || kept.height != view.height ||
-        kept.width != view.width) {
-      rebuild(view, kept);
+    std::vector<FrameView>& views = kept.views;
+    std::vector<ResizerCache>& lanes = kept.lanes;
+    views.clear();
+    for (const Rectangle& region : regions) {
+      Frame part = frame;
+      part.region = region;
+      try {
+        views.push_back(checked_view(part, where_));
+      } catch (const SampleError& error) {
+        ErrorParts parts = error.parts();
+        parts.where += ", region " + std::to_string(views.size());
+        throw SampleError(parts);
+      }
     }
-    auto* target = static_cast<float*>(out.data);
-    const FrameGeometry& geometry = kept.geometry;
-    if (geometry.rows != geometry.output_height || geometry.columns != geometry.output_width) {
-      fill_border(geometry, target);
-    }
-    kept.resizer->run(view, target);
+    auto* target = static_cast<std::byte*>(out.data);
+    const std::size_t bytes =
+        static_cast<std::size_t>(input_shape().elements()) * size_of(description_.dtype);
+    if (views.size() == 1) return write(views[0], lanes.front(), bands_of(views[0]), target);
+    // A lane's regions are the same in every call, and so are the sizes that its cache holds.
+    const std::size_t shared = std::min(lanes.size(), views.size());
+    const auto run = [&](std::size_t lane) {
+      for (std::size_t i = lane; i < views.size(); i += shared) {
+        write(views[i], lanes[lane], 1, target + i * bytes);
+      }
+    };
+    share_out(shared, run);
   }
 
  private:
@@ -91,12 +123,39 @@ class FramePreprocessor final : public Preprocessor {
       got = "exact arithmetic without antialiasing, which Pillow does not have";
     } else if (exact && !nearest && description_.channels == FrameChannels::kDepth) {
       got = "exact arithmetic on 16-bit depth";
+    } else if (!holds_values()) {
+      got = "values that " + std::string(name_of(description_.dtype)) + " does not hold";
     }
     if (got.empty()) return;
     throw BundleError({.where = where_,
                        .expected = "a frame description this library computes",
                        .got = got,
                        .action = "Describe the frame otherwise and export again."});
+  }
+
+  /// Whether the input's element type holds every value that levels can become.
+  bool holds_values() const noexcept {
+    const bool depth = description_.channels == FrameChannels::kDepth;
+    const float most = depth ? 65535.0F : 255.0F;
+    bool whole = !depth && description_.scale == 1.0F && description_.pad <= most;
+    float largest = 0.0F;
+    for (std::size_t c = 0; c < description_.mean.size(); ++c) {
+      const float mean = description_.mean[c];
+      const float std = description_.std[c];
+      whole = whole && mean == 0.0F && std == 1.0F;
+      const float brightest = std::max(most, description_.pad) * description_.scale;
+      largest = std::max({largest, std::abs(mean / std), std::abs((brightest - mean) / std)});
+    }
+    switch (description_.dtype) {
+      case DType::kFloat32:
+        return true;
+      case DType::kFloat16:
+        return half_of(largest) < kHalfInfinity;
+      case DType::kUInt8:
+        return whole;
+      default:
+        return false;
+    }
   }
 
   void check_channels(PixelFormat format) const {
@@ -108,56 +167,89 @@ class FramePreprocessor final : public Preprocessor {
                        .action = "Pass the stream that the bundle declares."});
   }
 
-  void rebuild(const FrameView& view, FrameScratch& kept) const {
-    kept.resizer.reset();
-    kept.format = view.format;
-    kept.height = view.height;
-    kept.width = view.width;
-    kept.geometry = frame_geometry(description_, view.height, view.width);
-    const ResizerRule rule{&description_, &kernels_,  view.format,
-                           view.height,   view.width, kept.geometry};
-    if (description_.filter == FrameFilter::kNearest) {
-      kept.resizer = make_nearest_resizer(rule);
-    } else if (view.format == PixelFormat::kGray16) {
-      kept.resizer = make_depth_resizer(rule);
-    } else if (description_.arithmetic == FrameArithmetic::kExact) {
-      kept.resizer = make_exact_resizer(rule);
-    } else {
-      kept.resizer = make_fast_resizer(rule);
+  std::size_t threads() const noexcept {
+    return pool_ == nullptr ? 1 : static_cast<std::size_t>(pool_->threads());
+  }
+
+  void share_out(std::size_t count, FunctionRef<void(std::size_t)> body) const {
+    if (pool_ != nullptr) return pool_->parallel_for(count, body);
+    for (std::size_t i = 0; i < count; ++i) body(i);
+  }
+
+  /// Into how many parts a frame's rows are worth dividing.
+  std::size_t bands_of(const FrameView& view) const noexcept {
+    const Shape output = input_shape();
+    std::int64_t bytes = output.elements() * static_cast<std::int64_t>(sizeof(float));
+    const bool nearest = description_.filter == FrameFilter::kNearest;
+    const FormatFacts& facts = facts_of(view.format);
+    for (int g = 0; g < facts.groups && !nearest; ++g) {
+      const ComponentGroup& group = facts.group[static_cast<std::size_t>(g)];
+      bytes += (view.height >> group.halved_rows) * (view.width >> group.halved_columns) *
+               group.components * facts.bytes;
     }
+    return std::clamp<std::size_t>(static_cast<std::size_t>(bytes / kBandBytes), 1, threads());
+  }
+
+  void write(const FrameView& view, ResizerCache& lane, std::size_t bands, std::byte* out) const {
+    const ResizerCache::Entry& entry = lane.get(description_, kernels_, view, bands);
+    const FrameGeometry& geometry = entry.geometry;
+    if (geometry.rows != geometry.output_height || geometry.columns != geometry.output_width) {
+      fill_border(geometry, out);
+    }
+    // Whole blocks of rows to each, so that no band computes part of one.
+    const auto blocks = static_cast<std::size_t>((geometry.rows + kLanes - 1) / kLanes);
+    const auto row = [&](std::size_t band) {
+      const auto block = static_cast<std::int64_t>(blocks * band / bands);
+      return std::min(block * kLanes, geometry.rows);
+    };
+    const auto run = [&](std::size_t band) {
+      const Band rows{.index = band, .begin = row(band), .end = row(band + 1)};
+      if (rows.begin < rows.end) entry.resizer->run(view, rows, out);
+    };
+    if (bands == 1) return run(0);
+    share_out(bands, run);
   }
 
   /// Fills everything: the window is written over it, and a border is small beside a frame.
-  void fill_border(const FrameGeometry& geometry, float* out) const {
-    const std::int64_t pixels = geometry.output_height * geometry.output_width;
+  void fill_border(const FrameGeometry& geometry, std::byte* out) const {
     for (std::int64_t channel = 0; channel < channels(); ++channel) {
       const auto c = static_cast<std::size_t>(channel);
       const float level =
           (description_.pad * description_.scale - description_.mean[c]) / description_.std[c];
-      if (description_.layout == FrameLayout::kNCHW) {
-        std::fill_n(out + channel * pixels, pixels, level);
+      if (description_.dtype == DType::kFloat16) {
+        fill(geometry, channel, half_of(level), reinterpret_cast<std::uint16_t*>(out));
+      } else if (description_.dtype == DType::kUInt8) {
+        fill(geometry, channel, static_cast<std::uint8_t>(std::nearbyint(level)),
+             reinterpret_cast<std::uint8_t*>(out));
       } else {
-        for (std::int64_t i = 0; i < pixels; ++i) out[i * channels() + channel] = level;
+        fill(geometry, channel, level, reinterpret_cast<float*>(out));
       }
+    }
+  }
+
+  template <typename Element>
+  void fill(const FrameGeometry& geometry, std::int64_t channel, Element level,
+            Element* out) const {
+    const std::int64_t pixels = geometry.output_height * geometry.output_width;
+    if (description_.layout == FrameLayout::kNCHW) {
+      std::fill_n(out + channel * pixels, pixels, level);
+    } else {
+      for (std::int64_t i = 0; i < pixels; ++i) out[i * channels() + channel] = level;
     }
   }
 
   FrameDescription description_;
   std::string where_;
+  ThreadPool* pool_;
   const FrameKernels& kernels_;
 };
 
 }  // namespace
 
 std::unique_ptr<Preprocessor> make_frame_preprocessor(const ModalityDescription& modality,
-                                                      const std::string& where) {
-  return make_frame_preprocessor(modality, where, best_frame_kernels());
-}
-
-std::unique_ptr<Preprocessor> make_frame_preprocessor(const ModalityDescription& modality,
-                                                      const std::string& where,
+                                                      const std::string& where, ThreadPool* pool,
                                                       const FrameKernels& kernels) {
-  return std::make_unique<FramePreprocessor>(modality, where, kernels);
+  return std::make_unique<FramePreprocessor>(modality, where, pool, kernels);
 }
 
 }  // namespace plait::detail

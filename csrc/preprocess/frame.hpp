@@ -11,14 +11,11 @@
 namespace plait::detail {
 
 /// Weights and buffers of a frame's size are made when a scratch first meets that size, and kept
-/// until it meets another: from then on nothing is allocated.
+/// for the last few sizes: from then on nothing is allocated. A large frame's rows are shared out
+/// over the pool (nullptr: none), which changes no bit of them.
 /// Throws BundleError for a combination this library does not compute.
-std::unique_ptr<Preprocessor> make_frame_preprocessor(const ModalityDescription& modality,
-                                                      const std::string& where);
-
-/// The same on the given inner loops, so that tests can compare targets.
-std::unique_ptr<Preprocessor> make_frame_preprocessor(const ModalityDescription& modality,
-                                                      const std::string& where,
-                                                      const FrameKernels& kernels);
+std::unique_ptr<Preprocessor> make_frame_preprocessor(
+    const ModalityDescription& modality, const std::string& where, ThreadPool* pool = nullptr,
+    const FrameKernels& kernels = best_frame_kernels());
 
 }  // namespace plait::detail

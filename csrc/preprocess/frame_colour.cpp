@@ -78,6 +78,7 @@ std::int32_t fixed(double factor) {
 
 FinishRule finish_rule(const FrameDescription& description, LevelColours colours) {
   FinishRule rule;
+  rule.dtype = description.dtype;
   const bool single =
       description.channels == FrameChannels::kGray || description.channels == FrameChannels::kDepth;
   rule.channels = single ? 1 : 3;
@@ -106,10 +107,6 @@ ColourRule colour_rule(const FrameDescription& description) {
           .blue_u = fixed(s.blue_u)};
 }
 
-std::uint8_t pillow_gray(int red, int green, int blue) noexcept {
-  return static_cast<std::uint8_t>((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16);
-}
-
 RowWriter::RowWriter(const FrameDescription& description, LevelColours colours,
                      const FrameKernels& kernels, std::int64_t output_height,
                      std::int64_t output_width)
@@ -120,16 +117,17 @@ RowWriter::RowWriter(const FrameDescription& description, LevelColours colours,
       width_(output_width) {}
 
 void RowWriter::write(std::array<const float*, 3> levels, std::int64_t count, std::int64_t y,
-                      std::int64_t x, float* out) const {
+                      std::int64_t x, std::byte* out) const {
   FinishRow row{.rule = &rule_, .levels = levels, .count = count};
   for (auto& colour : row.levels) {
     if (colour == nullptr) colour = levels[0];
   }
+  const auto bytes = static_cast<std::int64_t>(size_of(rule_.dtype));
   for (int channel = 0; channel < rule_.channels; ++channel) {
     const std::int64_t pixel = y * width_ + x;
-    row.out[static_cast<std::size_t>(channel)] = channels_first_
-                                                     ? out + channel * height_ * width_ + pixel
-                                                     : out + pixel * rule_.channels + channel;
+    const std::int64_t element =
+        channels_first_ ? channel * height_ * width_ + pixel : pixel * rule_.channels + channel;
+    row.out[static_cast<std::size_t>(channel)] = out + element * bytes;
   }
   row.step = channels_first_ ? 1 : rule_.channels;
   kernels_.finish(row);

@@ -16,9 +16,6 @@ FinishRule finish_rule(const FrameDescription& description, LevelColours colours
 /// Conversion of 8-bit luma and chroma to 8-bit colours.
 ColourRule colour_rule(const FrameDescription& description);
 
-/// Pillow's conversion of 8-bit colours to "L".
-std::uint8_t pillow_gray(int red, int green, int blue) noexcept;
-
 /// Finishes rows of levels into the geometry's window of the encoder's input.
 class RowWriter {
  public:
@@ -26,7 +23,7 @@ class RowWriter {
             std::int64_t output_height, std::int64_t output_width);
   /// levels: up to three rows of count values; a missing colour repeats the first.
   void write(std::array<const float*, 3> levels, std::int64_t count, std::int64_t y, std::int64_t x,
-             float* out) const;
+             std::byte* out) const;
 
  private:
   FinishRule rule_;

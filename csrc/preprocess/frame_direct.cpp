@@ -1,6 +1,7 @@
 // frame_direct.cpp: nearest pixels of any format, and the float32 filters of 16-bit depth.
 //
 // Both read a small part of a frame or a frame of one component; plain loops are enough.
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -25,22 +26,23 @@ class NearestResizer final : public FrameResizer {
                               geometry_.first_row, geometry_.rows})),
         columns_(nearest_inputs({FrameFilter::kNearest, true, rule.width, geometry_.resized_width,
                                  geometry_.first_column, geometry_.columns})),
-        input_(rule, columns_.front(), columns_.back() + 1),
-        writer_(*rule.description, input_.colours(), *rule.kernels, geometry_.output_height,
+        input_(rule.bands, ByteRows(rule, columns_.front(), columns_.back() + 1)),
+        writer_(*rule.description, input_.front().colours(), *rule.kernels, geometry_.output_height,
                 geometry_.output_width),
-        levels_(static_cast<std::size_t>(3 * geometry_.columns)) {}
+        levels_(rule.bands, std::vector<float>(static_cast<std::size_t>(3 * geometry_.columns))) {}
 
-  void run(const FrameView& view, float* out) override {
-    const int components = input_.components();
-    for (std::int64_t y = 0; y < geometry_.rows; ++y) {
-      const std::uint8_t* row = input_.row(view, rows_[static_cast<std::size_t>(y)], 0);
+  void run(const FrameView& view, const Band& band, std::byte* out) override {
+    ByteRows& input = input_[band.index];
+    const int components = input.components();
+    for (std::int64_t y = band.begin; y < band.end; ++y) {
+      const std::uint8_t* row = input.row(view, rows_[static_cast<std::size_t>(y)], 0);
       std::array<const float*, 3> levels{};
       for (int c = 0; c < components; ++c) {
-        float* level = levels_.data() + c * geometry_.columns;
-        levels[input_.target(c)] = level;
+        float* level = levels_[band.index].data() + c * geometry_.columns;
+        levels[input.target(c)] = level;
         for (const std::int64_t column : columns_) {
           const std::int64_t x = column - columns_.front();
-          *level++ = depth_ ? depth_at(row, x) : static_cast<float>(row[x * input_.step() + c]);
+          *level++ = depth_ ? depth_at(row, x) : static_cast<float>(row[x * input.step() + c]);
         }
       }
       writer_.write(levels, geometry_.columns, geometry_.top + y, geometry_.left, out);
@@ -52,9 +54,9 @@ class NearestResizer final : public FrameResizer {
   bool depth_;
   std::vector<std::int64_t> rows_;
   std::vector<std::int64_t> columns_;
-  ByteRows input_;
+  std::vector<ByteRows> input_;  // one a band
   RowWriter writer_;
-  std::vector<float> levels_;
+  std::vector<std::vector<float>> levels_;  // one a band
 };
 
 class DepthResizer final : public FrameResizer {
@@ -68,42 +70,52 @@ class DepthResizer final : public FrameResizer {
         begin_(columns_.begin()),
         writer_(*rule.description, LevelColours::kGray, *rule.kernels, geometry_.output_height,
                 geometry_.output_width),
-        sums_(static_cast<std::size_t>(columns_.end() - begin_)),
-        levels_(static_cast<std::size_t>(geometry_.columns)) {}
+        workspaces_(rule.bands) {
+    for (Workspace& work : workspaces_) {
+      work.sums.resize(static_cast<std::size_t>(columns_.end() - begin_));
+      work.levels.resize(static_cast<std::size_t>(geometry_.columns));
+    }
+  }
 
-  void run(const FrameView& view, float* out) override {
-    for (std::int64_t y = 0; y < geometry_.rows; ++y) {
-      sums_.assign(sums_.size(), 0.0F);
+  void run(const FrameView& view, const Band& band, std::byte* out) override {
+    auto& [column_sums, levels] = workspaces_[band.index];
+    for (std::int64_t y = band.begin; y < band.end; ++y) {
+      std::fill(column_sums.begin(), column_sums.end(), 0.0F);
       for (std::int64_t k = 0; k < rows_.counts[static_cast<std::size_t>(y)]; ++k) {
         const std::uint8_t* row =
             view.planes[0] + (rows_.firsts[static_cast<std::size_t>(y)] + k) * view.strides[0] +
             begin_ * 2;
         const auto weight = static_cast<float>(rows_.row(y)[k]);
-        for (std::size_t x = 0; x < sums_.size(); ++x) {
-          sums_[x] += weight * depth_at(row, static_cast<std::int64_t>(x));
+        for (std::size_t x = 0; x < column_sums.size(); ++x) {
+          column_sums[x] += weight * depth_at(row, static_cast<std::int64_t>(x));
         }
       }
       for (std::int64_t x = 0; x < geometry_.columns; ++x) {
-        const float* sums = sums_.data() + columns_.firsts[static_cast<std::size_t>(x)] - begin_;
+        const float* sums =
+            column_sums.data() + columns_.firsts[static_cast<std::size_t>(x)] - begin_;
         double level = 0.0;
         for (std::int64_t k = 0; k < columns_.counts[static_cast<std::size_t>(x)]; ++k) {
           level += columns_.row(x)[k] * static_cast<double>(sums[k]);
         }
-        levels_[static_cast<std::size_t>(x)] = static_cast<float>(level);
+        levels[static_cast<std::size_t>(x)] = static_cast<float>(level);
       }
-      writer_.write({levels_.data(), nullptr, nullptr}, geometry_.columns, geometry_.top + y,
+      writer_.write({levels.data(), nullptr, nullptr}, geometry_.columns, geometry_.top + y,
                     geometry_.left, out);
     }
   }
 
  private:
+  struct Workspace {
+    std::vector<float> sums;
+    std::vector<float> levels;
+  };
+
   FrameGeometry geometry_;
   AxisTaps<double> rows_;
   AxisTaps<double> columns_;
   std::int64_t begin_;
   RowWriter writer_;
-  std::vector<float> sums_;
-  std::vector<float> levels_;
+  std::vector<Workspace> workspaces_;  // one a band
 };
 
 }  // namespace

@@ -46,6 +46,15 @@ ExactColumns exact_columns(const AxisTaps<double>& taps) {
   return columns;
 }
 
+/// Buffers of one band: the rows under the vertical filter, in a ring.
+struct ExactWorkspace {
+  ByteRows input;
+  std::vector<const std::uint8_t*> under_filter;
+  std::vector<std::uint8_t> ring;
+  std::vector<std::uint8_t> row;
+  std::vector<float> levels;
+};
+
 class ExactResizer final : public FrameResizer {
  public:
   explicit ExactResizer(const ResizerRule& rule)
@@ -54,21 +63,22 @@ class ExactResizer final : public FrameResizer {
                          {rule.description->filter, true, rule.width, rule.geometry.resized_width,
                           rule.geometry.first_column, rule.geometry.columns}))) {}
 
-  void run(const FrameView& view, float* out) override {
-    std::int64_t ready = rows_.begin();
-    for (std::int64_t y = 0; y < geometry_.rows; ++y) {
+  void run(const FrameView& view, const Band& band, std::byte* out) override {
+    ExactWorkspace& work = workspaces_[band.index];
+    std::int64_t ready = rows_.firsts[static_cast<std::size_t>(band.begin)];
+    for (std::int64_t y = band.begin; y < band.end; ++y) {
       const std::int64_t first = rows_.firsts[static_cast<std::size_t>(y)];
       const std::int64_t count = rows_.counts[static_cast<std::size_t>(y)];
-      for (; ready < first + count; ready += ByteRows::kSlots) narrow(view, ready);
+      for (; ready < first + count; ready += ByteRows::kSlots) narrow(view, work, ready);
       for (std::int64_t k = 0; k < count; ++k) {
-        under_filter_[static_cast<std::size_t>(k)] = ring_row(first + k);
+        work.under_filter[static_cast<std::size_t>(k)] = ring_row(work, first + k);
       }
-      kernels_.exact_vertical({.rows = under_filter_.data(),
+      kernels_.exact_vertical({.rows = work.under_filter.data(),
                                .count = count,
                                .weights = rows_.row(y),
                                .columns = row_bytes_,
-                               .out = row_.data()});
-      write(y, out);
+                               .out = work.row.data()});
+      write(work, y, out);
     }
   }
 
@@ -86,16 +96,21 @@ class ExactResizer final : public FrameResizer {
         row_bytes_(geometry_.columns * input_.components()),
         ring_rows_(rows_.widest + ByteRows::kSlots),
         last_row_(rows_.end() - 1) {
-    under_filter_.resize(static_cast<std::size_t>(rows_.widest));
-    ring_.resize(static_cast<std::size_t>(ring_rows_ * row_bytes_));
-    row_.resize(static_cast<std::size_t>(row_bytes_));
-    levels_.resize(static_cast<std::size_t>(3 * geometry_.columns));
+    for (std::size_t band = 0; band < rule.bands; ++band) {
+      ExactWorkspace& work = workspaces_.emplace_back(ExactWorkspace{input_, {}, {}, {}, {}});
+      work.under_filter.resize(static_cast<std::size_t>(rows_.widest));
+      work.ring.resize(static_cast<std::size_t>(ring_rows_ * row_bytes_));
+      work.row.resize(static_cast<std::size_t>(row_bytes_));
+      work.levels.resize(static_cast<std::size_t>(3 * geometry_.columns));
+    }
   }
 
-  std::uint8_t* ring_row(std::int64_t y) { return ring_.data() + y % ring_rows_ * row_bytes_; }
+  std::uint8_t* ring_row(ExactWorkspace& work, std::int64_t y) const {
+    return work.ring.data() + y % ring_rows_ * row_bytes_;
+  }
 
   /// The horizontal pass over input rows y ... y + 3; past the last row, that row again.
-  void narrow(const FrameView& view, std::int64_t y) {
+  void narrow(const FrameView& view, ExactWorkspace& work, std::int64_t y) const {
     ExactHorizontal pass{.readable = input_.readable(view),
                          .step = input_.step(),
                          .components = input_.components(),
@@ -109,18 +124,18 @@ class ExactResizer final : public FrameResizer {
                          .widest_groups = columns_.widest_groups};
     for (int slot = 0; slot < ByteRows::kSlots; ++slot) {
       const auto s = static_cast<std::size_t>(slot);
-      pass.rows[s] = input_.row(view, std::min(y + slot, last_row_), slot);
-      pass.out[s] = ring_row(y + slot);
+      pass.rows[s] = work.input.row(view, std::min(y + slot, last_row_), slot);
+      pass.out[s] = ring_row(work, y + slot);
     }
     kernels_.exact_horizontal(pass);
   }
 
-  void write(std::int64_t y, float* out) {
+  void write(ExactWorkspace& work, std::int64_t y, std::byte* out) const {
     Unpack unpack{
-        .bytes = row_.data(), .components = input_.components(), .count = geometry_.columns};
+        .bytes = work.row.data(), .components = input_.components(), .count = geometry_.columns};
     std::array<const float*, 3> levels{};
     for (int c = 0; c < input_.components(); ++c) {
-      float* level = levels_.data() + c * geometry_.columns;
+      float* level = work.levels.data() + c * geometry_.columns;
       unpack.levels[static_cast<std::size_t>(c)] = level;
       levels[input_.target(c)] = level;
     }
@@ -132,15 +147,12 @@ class ExactResizer final : public FrameResizer {
   FrameGeometry geometry_;
   ExactColumns columns_;
   AxisTaps<std::int32_t> rows_;
-  ByteRows input_;
+  ByteRows input_;  // of which every band has a copy, with rows of its own
   RowWriter writer_;
   std::int64_t row_bytes_;
   std::int64_t ring_rows_;
   std::int64_t last_row_;
-  std::vector<const std::uint8_t*> under_filter_;
-  std::vector<std::uint8_t> ring_;
-  std::vector<std::uint8_t> row_;
-  std::vector<float> levels_;
+  std::vector<ExactWorkspace> workspaces_;  // one a band
 };
 
 }  // namespace

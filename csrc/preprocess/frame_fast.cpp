@@ -43,6 +43,14 @@ PairTaps paired(const AxisTaps<std::int16_t>& taps, std::int64_t begin) {
   return pairs;
 }
 
+/// Buffers of one band.
+struct FastWorkspace {
+  std::vector<std::int16_t> column_sums;
+  std::vector<std::int16_t> block;
+  std::vector<std::int32_t> row_sums;
+  std::vector<float> levels;
+};
+
 /// One component group of the format with its weights.
 struct GroupPlan {
   ComponentGroup group;
@@ -80,25 +88,31 @@ class FastResizer final : public FrameResizer {
       sums = std::max(sums, static_cast<std::size_t>(made.columns * made.group.step));
       block = std::max(block, static_cast<std::size_t>((made.columns + 1) / 2 * kBlockPair));
     }
-    column_sums_.resize(sums + static_cast<std::size_t>(kSlack));
-    block_.resize(block);
-    row_sums_.resize(static_cast<std::size_t>(geometry_.columns * kLanes));
-    levels_.resize(static_cast<std::size_t>(geometry_.columns * kLanes * 3));
+    const auto lanes = static_cast<std::size_t>(geometry_.columns * kLanes);
+    for (std::size_t band = 0; band < rule.bands; ++band) {
+      FastWorkspace& work = workspaces_.emplace_back();
+      work.column_sums.resize(sums + static_cast<std::size_t>(kSlack));
+      work.block.resize(block);
+      work.row_sums.resize(lanes);
+      work.levels.resize(3 * lanes);
+    }
     colours_ = luma_only ? 1 : colours_of(rule.format);
   }
 
-  void run(const FrameView& view, float* out) override {
-    for (std::int64_t y = 0; y < geometry_.rows; y += kLanes) {
-      const std::int64_t rows = std::min<std::int64_t>(kLanes, geometry_.rows - y);
-      for (GroupPlan& plan : plans_) {
+  void run(const FrameView& view, const Band& band, std::byte* out) override {
+    FastWorkspace& work = workspaces_[band.index];
+    for (std::int64_t y = band.begin; y < band.end; y += kLanes) {
+      const std::int64_t rows = std::min<std::int64_t>(kLanes, band.end - y);
+      for (const GroupPlan& plan : plans_) {
         const std::int64_t rows_a_block = kLanes / plan.lanes;
         for (std::int64_t r = 0; r < rows; r += rows_a_block) {
-          filter(view, plan, y, r, std::min(rows_a_block, rows - r));
+          filter(view, plan, work, y, r, std::min(rows_a_block, rows - r));
         }
       }
       for (std::int64_t r = 0; r < rows; ++r) {
         std::array<const float*, 3> levels{};
-        for (int c = 0; c < colours_; ++c) levels[static_cast<std::size_t>(c)] = level_row(c, r);
+        for (int c = 0; c < colours_; ++c)
+          levels[static_cast<std::size_t>(c)] = level_row(work, c, r);
         writer_.write(levels, geometry_.columns, geometry_.top + y + r, geometry_.left, out);
       }
     }
@@ -132,15 +146,17 @@ class FastResizer final : public FrameResizer {
     return plan;
   }
 
-  float* level_row(int colour, std::int64_t row) {
-    return levels_.data() + (colour * kLanes + row) * geometry_.columns;
+  float* level_row(FastWorkspace& work, int colour, std::int64_t row) const {
+    return work.levels.data() + (colour * kLanes + row) * geometry_.columns;
   }
 
   /// Levels of rows y + r ... y + r + rows - 1 of the window, of one group.
-  void filter(const FrameView& view, GroupPlan& plan, std::int64_t y, std::int64_t r,
-              std::int64_t rows) {
+  void filter(const FrameView& view, const GroupPlan& plan, FastWorkspace& work, std::int64_t y,
+              std::int64_t r, std::int64_t rows) const {
     const auto p = static_cast<std::size_t>(plan.group.plane);
-    Spread spread{.sums = row_sums_.data(), .outputs = geometry_.columns, .scale = plan.scale};
+    Arrangement arrangement = plan.arrangement;
+    arrangement.sums = work.column_sums.data();
+    Spread spread{.sums = work.row_sums.data(), .outputs = geometry_.columns, .scale = plan.scale};
     for (std::int64_t i = 0; i < rows; ++i) {
       const std::int64_t output = y + r + i;
       const auto& taps = plan.vertical.taps;
@@ -152,21 +168,20 @@ class FastResizer final : public FrameResizer {
            .weights = taps.row(output),
            .shift = plan.vertical.bits - plan.sum_bits,
            .columns = plan.columns * plan.group.step,
-           .out = column_sums_.data()});
-      plan.arrangement.sums = column_sums_.data();
-      plan.arrangement.block = block_.data() + i * 2 * plan.lanes;
-      kernels_.arrange(plan.arrangement);
+           .out = work.column_sums.data()});
+      arrangement.block = work.block.data() + i * 2 * plan.lanes;
+      kernels_.arrange(arrangement);
       for (int c = 0; c < plan.group.components; ++c) {
         const int colour = plan.group.targets[static_cast<std::size_t>(c)];
-        spread.rows[static_cast<std::size_t>(i * plan.lanes + c)] = level_row(colour, r + i);
+        spread.rows[static_cast<std::size_t>(i * plan.lanes + c)] = level_row(work, colour, r + i);
       }
     }
-    kernels_.horizontal({.block = block_.data(),
+    kernels_.horizontal({.block = work.block.data(),
                          .ranges = plan.horizontal.ranges.data(),
                          .weights = plan.horizontal.weights.data(),
                          .widest = plan.horizontal.widest,
                          .outputs = geometry_.columns,
-                         .sums = row_sums_.data()});
+                         .sums = work.row_sums.data()});
     kernels_.spread(spread);
   }
 
@@ -175,10 +190,7 @@ class FastResizer final : public FrameResizer {
   RowWriter writer_;
   int colours_ = 3;
   std::vector<GroupPlan> plans_;
-  std::vector<std::int16_t> column_sums_;
-  std::vector<std::int16_t> block_;
-  std::vector<std::int32_t> row_sums_;
-  std::vector<float> levels_;
+  std::vector<FastWorkspace> workspaces_;  // one a band
 };
 
 }  // namespace

@@ -57,13 +57,16 @@ Rectangle checked_region(const Frame& frame, const FormatFacts& facts, const std
   if (region.width == 0 && region.height == 0 && region.x == 0 && region.y == 0) {
     return {0, 0, frame.width, frame.height};
   }
-  const std::string got = pixels(region.width, region.height) + " at (" + std::to_string(region.x) +
-                          ", " + std::to_string(region.y) + ")";
+  // Made only for a message, so that a region costs no allocation.
+  const auto got = [&] {
+    return pixels(region.width, region.height) + " at (" + std::to_string(region.x) + ", " +
+           std::to_string(region.y) + ")";
+  };
   // Compared by subtraction: a sum of two absurd numbers could overflow.
   if (region.x < 0 || region.y < 0 || region.width < 1 || region.height < 1 ||
       region.width > frame.width || region.height > frame.height ||
       region.x > frame.width - region.width || region.y > frame.height - region.height) {
-    refuse(where, "a region inside the frame's " + pixels(frame.width, frame.height), got,
+    refuse(where, "a region inside the frame's " + pixels(frame.width, frame.height), got(),
            "Clip the region to the frame.");
   }
   for (int g = 0; g < facts.groups; ++g) {
@@ -72,8 +75,8 @@ Rectangle checked_region(const Frame& frame, const FormatFacts& facts, const std
     const std::int64_t rows = 1 + group.halved_rows;
     if (region.x % columns != 0 || region.width % columns != 0 || region.y % rows != 0 ||
         region.height % rows != 0) {
-      refuse(where, std::string("an even region, since ") + facts.name + " halves its chroma", got,
-             "Move the region's edges to even pixels.");
+      refuse(where, std::string("an even region, since ") + facts.name + " halves its chroma",
+             got(), "Move the region's edges to even pixels.");
     }
   }
   return region;
@@ -100,17 +103,17 @@ FrameView checked_view(const Frame& frame, const std::string& where) {
     const Plane& plane = frame.planes[p];
     const std::int64_t rows = frame.height >> group.halved_rows;
     const std::int64_t row_bytes = (frame.width >> group.halved_columns) * group.step;
-    const std::string plane_text = std::string(facts.name) + " plane " + std::to_string(p);
+    const auto plane_text = [&] { return std::string(facts.name) + " plane " + std::to_string(p); };
     constexpr std::int64_t kMaxStride = std::int64_t{1} << 32;
     if (plane.stride < row_bytes || plane.stride > kMaxStride) {
       refuse(where,
-             "a stride of at least " + std::to_string(row_bytes) + " bytes for " + plane_text,
+             "a stride of at least " + std::to_string(row_bytes) + " bytes for " + plane_text(),
              std::to_string(plane.stride), "Pass the bytes from one row to the next.");
     }
     const std::int64_t needed = (rows - 1) * plane.stride + row_bytes;
     if (plane.data == nullptr || plane.bytes < static_cast<std::size_t>(needed)) {
       refuse(where,
-             std::to_string(needed) + " bytes for " + plane_text + " of " +
+             std::to_string(needed) + " bytes for " + plane_text() + " of " +
                  pixels(frame.width, frame.height),
              plane.data == nullptr ? "no memory" : std::to_string(plane.bytes) + " bytes",
              "Check format, size and strides against what the camera gives.");

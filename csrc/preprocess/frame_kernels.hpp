@@ -10,8 +10,11 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "plait/tensor.hpp"
 
 namespace plait::detail {
 
@@ -73,7 +76,8 @@ struct Spread {
 };
 
 /// Levels of up to three colours -> one row of the encoder's input:
-/// out[c] = min(max(m0 * a + m1 * b + m2 * c + offset, 0), maximum) * scale[c] + bias[c].
+/// out[c] = min(max(m0 * a + m1 * b + m2 * c + offset, 0), maximum) * scale[c] + bias[c],
+/// rounded to dtype: float32, float16 (half_of), or uint8 (to nearest, ties to even).
 struct FinishRule {
   int channels = 3;
   std::array<std::array<float, 3>, 3> matrix{};
@@ -81,13 +85,14 @@ struct FinishRule {
   float maximum = 255.0F;
   std::array<float, 3> scale{};
   std::array<float, 3> bias{};
+  DType dtype = DType::kFloat32;
 };
 struct FinishRow {
   const FinishRule* rule = nullptr;
   std::array<const float*, 3> levels{};
   std::int64_t count = 0;
-  std::array<float*, 3> out{};
-  std::int64_t step = 1;  ///< from one pixel to the next: 1, or channels of an NHWC row
+  std::array<std::byte*, 3> out{};  ///< of elements of dtype, aligned for them
+  std::int64_t step = 1;            ///< elements from one pixel to the next: 1, or 3 of an NHWC row
 };
 
 /// Weights of the exact path, split so that 16-bit products suffice:
@@ -145,6 +150,16 @@ struct ColourRow {
   std::uint8_t* rgb = nullptr;
 };
 
+/// out[x] = Pillow's "L" of a pixel: (19595 red + 38470 green + 7471 blue + 0x8000) >> 16.
+struct GrayRow {
+  const std::uint8_t* bytes = nullptr;
+  std::int64_t step = 3;    ///< bytes from one pixel to the next: 3 or 4
+  bool blue_first = false;  ///< bytes 0, 1, 2 of a pixel are blue, green, red; else red first
+  std::int64_t count = 0;
+  std::uint8_t* out = nullptr;
+};
+inline constexpr std::array<std::int32_t, 3> kGrayWeights = {19595, 38470, 7471};
+
 /// levels[c][x] = bytes[x * components + c].
 struct Unpack {
   const std::uint8_t* bytes = nullptr;
@@ -163,6 +178,7 @@ struct FrameKernels {
   void (*exact_horizontal)(const ExactHorizontal&) = nullptr;
   void (*exact_vertical)(const ExactVertical&) = nullptr;
   void (*colour)(const ColourRow&) = nullptr;
+  void (*gray)(const GrayRow&) = nullptr;
   void (*unpack)(const Unpack&) = nullptr;
 };
 

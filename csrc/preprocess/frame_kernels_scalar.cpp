@@ -1,6 +1,8 @@
 // frame_kernels_scalar.cpp: frame preparation as plain loops: the specification of every target.
 #include <algorithm>
+#include <cmath>
 
+#include "base/half.hpp"
 #include "preprocess/frame_kernels.hpp"
 #include "preprocess/frame_weights.hpp"
 
@@ -58,7 +60,14 @@ void spread(const Spread& sums) {
   }
 }
 
-void finish(const FinishRow& row) {
+void store(float value, float* out) { *out = value; }
+void store(float value, std::uint16_t* out) { *out = half_of(value); }
+void store(float value, std::uint8_t* out) {
+  *out = static_cast<std::uint8_t>(std::nearbyint(value));
+}
+
+template <typename Element>
+void finish_as(const FinishRow& row) {
   const FinishRule& rule = *row.rule;
   for (std::int64_t x = 0; x < row.count; ++x) {
     for (int channel = 0; channel < rule.channels; ++channel) {
@@ -66,10 +75,16 @@ void finish(const FinishRow& row) {
       const float level = rule.matrix[c][0] * row.levels[0][x] +
                           rule.matrix[c][1] * row.levels[1][x] +
                           rule.matrix[c][2] * row.levels[2][x] + rule.offset[c];
-      row.out[c][x * row.step] =
-          std::min(std::max(level, 0.0F), rule.maximum) * rule.scale[c] + rule.bias[c];
+      store(std::min(std::max(level, 0.0F), rule.maximum) * rule.scale[c] + rule.bias[c],
+            reinterpret_cast<Element*>(row.out[c]) + x * row.step);
     }
   }
+}
+
+void finish(const FinishRow& row) {
+  if (row.rule->dtype == DType::kFloat16) return finish_as<std::uint16_t>(row);
+  if (row.rule->dtype == DType::kUInt8) return finish_as<std::uint8_t>(row);
+  finish_as<float>(row);
 }
 
 void exact_horizontal(const ExactHorizontal& pass) {
@@ -109,6 +124,17 @@ void colour(const ColourRow& row) {
   }
 }
 
+void gray(const GrayRow& row) {
+  const std::uint8_t* pixel = row.bytes;
+  for (std::int64_t x = 0; x < row.count; ++x, pixel += row.step) {
+    const int red = pixel[row.blue_first ? 2 : 0];
+    const int blue = pixel[row.blue_first ? 0 : 2];
+    row.out[x] = static_cast<std::uint8_t>(
+        (red * kGrayWeights[0] + pixel[1] * kGrayWeights[1] + blue * kGrayWeights[2] + 0x8000) >>
+        16);
+  }
+}
+
 void unpack(const Unpack& row) {
   for (std::int64_t x = 0; x < row.count; ++x) {
     for (int c = 0; c < row.components; ++c) {
@@ -118,9 +144,9 @@ void unpack(const Unpack& row) {
   }
 }
 
-constexpr FrameKernels kScalar = {"scalar", &vertical, &arrange,          &horizontal,
-                                  &spread,  &finish,   &exact_horizontal, &exact_vertical,
-                                  &colour,  &unpack};
+constexpr FrameKernels kScalar = {
+    "scalar",          &vertical,       &arrange, &horizontal, &spread, &finish,
+    &exact_horizontal, &exact_vertical, &colour,  &gray,       &unpack};
 
 }  // namespace
 

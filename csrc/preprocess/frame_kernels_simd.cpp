@@ -14,6 +14,7 @@
 #include "hwy/highway.h"
 #include "preprocess/frame_simd-inl.hpp"
 #include "preprocess/frame_simd_exact-inl.hpp"
+#include "preprocess/frame_simd_finish-inl.hpp"
 
 // A machine without vectors runs the plain loops.
 #if HWY_TARGET != HWY_SCALAR
@@ -138,44 +139,10 @@ void spread(const Spread& sums) {
   scalar_frame_kernels().spread(rest);
 }
 
-void finish(const FinishRow& row) {
-  const hn::ScalableTag<float> d;
-  const auto width = static_cast<std::int64_t>(hn::Lanes(d));
-  const FinishRule& rule = *row.rule;
-  const auto channel = [&](std::size_t c, std::int64_t x) HWY_ATTR {
-    // Not MulAdd, which rounds once where a target fuses it and twice elsewhere.
-    auto level = hn::Mul(hn::Set(d, rule.matrix[c][0]), hn::LoadU(d, row.levels[0] + x));
-    level = hn::Add(level, hn::Mul(hn::Set(d, rule.matrix[c][1]), hn::LoadU(d, row.levels[1] + x)));
-    level = hn::Add(level, hn::Mul(hn::Set(d, rule.matrix[c][2]), hn::LoadU(d, row.levels[2] + x)));
-    level = hn::Add(level, hn::Set(d, rule.offset[c]));
-    level = hn::Min(hn::Max(level, hn::Zero(d)), hn::Set(d, rule.maximum));
-    return hn::Add(hn::Mul(level, hn::Set(d, rule.scale[c])), hn::Set(d, rule.bias[c]));
-  };
-  std::int64_t x = 0;
-  if (row.step == 1) {
-    for (; x + width <= row.count; x += width) {
-      for (std::size_t c = 0; c < static_cast<std::size_t>(rule.channels); ++c) {
-        hn::StoreU(channel(c, x), d, row.out[c] + x);
-      }
-    }
-  } else {
-    for (; x + width <= row.count; x += width) {
-      hn::StoreInterleaved3(channel(0, x), channel(1, x), channel(2, x), d, row.out[0] + 3 * x);
-    }
-  }
-  FinishRow rest = row;
-  rest.count -= x;
-  for (std::size_t c = 0; c < 3; ++c) rest.levels[c] += x;
-  for (std::size_t c = 0; c < static_cast<std::size_t>(rule.channels); ++c) {
-    rest.out[c] += x * row.step;
-  }
-  scalar_frame_kernels().finish(rest);
-}
-
 const FrameKernels& kernels() {
   static const FrameKernels table = {
       hwy::TargetName(HWY_TARGET), &vertical,       &arrange, &horizontal, &spread, &finish,
-      &exact_horizontal,           &exact_vertical, &colour,  &unpack};
+      &exact_horizontal,           &exact_vertical, &colour,  &gray,       &unpack};
   return table;
 }
 
@@ -185,35 +152,26 @@ HWY_AFTER_NAMESPACE();
 #endif  // HWY_TARGET
 
 #if HWY_ONCE
+#include "base/simd_dispatch.hpp"
+
 namespace plait::detail {
 
 std::vector<const FrameKernels*> frame_kernels() {
   std::vector<const FrameKernels*> runnable;
-#if HWY_ARCH_X86
-  __builtin_cpu_init();
-  const bool ssse3 = __builtin_cpu_supports("ssse3") != 0;
-  const bool sse4 = ssse3 && __builtin_cpu_supports("sse4.2") != 0 &&
-                    __builtin_cpu_supports("pclmul") != 0 && __builtin_cpu_supports("aes") != 0;
-  const bool avx2 = sse4 && __builtin_cpu_supports("avx2") != 0 &&
-                    __builtin_cpu_supports("fma") != 0 && __builtin_cpu_supports("bmi2") != 0;
-  const bool avx3 =
-      avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-      __builtin_cpu_supports("avx512cd") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
-      __builtin_cpu_supports("avx512vl") != 0;
 #if HWY_TARGETS & HWY_AVX3
-  if (avx3) runnable.push_back(&N_AVX3::kernels());
+  if (machine_runs(SimdTarget::kAvx3)) runnable.push_back(&N_AVX3::kernels());
 #endif
 #if HWY_TARGETS & HWY_AVX2
-  if (avx2) runnable.push_back(&N_AVX2::kernels());
+  if (machine_runs(SimdTarget::kAvx2)) runnable.push_back(&N_AVX2::kernels());
 #endif
 #if HWY_TARGETS & HWY_SSE4
-  if (sse4) runnable.push_back(&N_SSE4::kernels());
+  if (machine_runs(SimdTarget::kSse4)) runnable.push_back(&N_SSE4::kernels());
 #endif
 #if HWY_TARGETS & HWY_SSSE3
-  if (ssse3) runnable.push_back(&N_SSSE3::kernels());
+  if (machine_runs(SimdTarget::kSsse3)) runnable.push_back(&N_SSSE3::kernels());
 #endif
-#elif HWY_TARGETS & HWY_NEON
-  runnable.push_back(&N_NEON::kernels());
+#if HWY_TARGETS & HWY_NEON
+  if (machine_runs(SimdTarget::kNeon)) runnable.push_back(&N_NEON::kernels());
 #endif
   runnable.push_back(&scalar_frame_kernels());
   return runnable;

@@ -1,6 +1,7 @@
 // frame_resizer.hpp: one way of computing a frame's pixels, for one geometry, with its buffers.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -19,14 +20,24 @@ struct ResizerRule {
   std::int64_t height = 0;  ///< of the frame or its region
   std::int64_t width = 0;
   FrameGeometry geometry;
+  std::size_t bands = 1;  ///< how many calls of run() may be under way together
 };
 
-/// Belongs to one thread's scratch. Made once per geometry; run() does not allocate.
+/// Rows [begin, end) of the geometry's window, and whose buffers compute them.
+struct Band {
+  std::size_t index = 0;
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+
+/// Belongs to one scratch. Made once per geometry; run() does not allocate. A row comes out the
+/// same whatever band it is in.
 class FrameResizer {
  public:
   virtual ~FrameResizer() = default;
-  /// Writes the geometry's window into out, the whole encoder input.
-  virtual void run(const FrameView& view, float* out) = 0;
+  /// Writes the band's rows into out, the whole encoder input. Calls for different bands may run at
+  /// the same time.
+  virtual void run(const FrameView& view, const Band& band, std::byte* out) = 0;
 };
 
 /// Sums in 16 and 32 bits, vertical first, unrounded until the end. 8-bit formats.

@@ -20,6 +20,12 @@ ByteRows::ByteRows(const ResizerRule& rule, std::int64_t begin, std::int64_t end
     return;
   }
   components_ = step_ = gray_ ? 1 : 3;
+  constexpr std::int32_t half = 1 << (kColourBits - 1);
+  for (std::int32_t luma = 0; luma < 256; ++luma) {
+    const std::int32_t scaled = (luma - rule_.luma_offset) * rule_.luma + half;
+    grays_[static_cast<std::size_t>(luma)] =
+        static_cast<std::uint8_t>(std::clamp(scaled >> kColourBits, 0, 255));
+  }
   // One pixel before and after: chroma is shared by an even column and the odd one behind it.
   slot_bytes_ = (end - begin + 2) * step_ + kSlack;
   made_.resize(static_cast<std::size_t>(kSlots * slot_bytes_));
@@ -40,12 +46,11 @@ void ByteRows::convert(const FrameView& view, std::int64_t y, std::uint8_t* made
   const FormatFacts& facts = facts_of(view.format);
   if (!facts.luma_chroma) {
     const ComponentGroup& group = facts.group[0];
-    const std::uint8_t* pixel = view.planes[0] + y * view.strides[0] + begin_ * group.step;
-    std::array<std::size_t, 3> byte{};
-    for (std::size_t c = 0; c < 3; ++c) byte[static_cast<std::size_t>(group.targets[c])] = c;
-    for (std::int64_t x = begin_; x < end_; ++x, pixel += group.step) {
-      *made++ = pillow_gray(pixel[byte[0]], pixel[byte[1]], pixel[byte[2]]);
-    }
+    kernels_.gray({.bytes = view.planes[0] + y * view.strides[0] + begin_ * group.step,
+                   .step = group.step,
+                   .blue_first = group.targets[0] == 2,
+                   .count = end_ - begin_,
+                   .out = made});
     return;
   }
   const std::int64_t begin = begin_ - begin_ % 2;
@@ -64,12 +69,7 @@ void ByteRows::convert(const FrameView& view, std::int64_t y, std::uint8_t* made
     (g == 0 ? row.luma_step : row.chroma_step) = group.step;
   }
   if (!gray_) return kernels_.colour(row);
-  constexpr std::int32_t half = 1 << (kColourBits - 1);
-  for (std::int64_t x = 0; x < row.count; ++x) {
-    const std::int32_t luma = row.luma[x * row.luma_step] - rule_.luma_offset;
-    made[x] =
-        static_cast<std::uint8_t>(std::clamp((luma * rule_.luma + half) >> kColourBits, 0, 255));
-  }
+  for (std::int64_t x = 0; x < row.count; ++x) made[x] = grays_[row.luma[x * row.luma_step]];
 }
 
 }  // namespace plait::detail

@@ -2,6 +2,7 @@
 // made.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -45,6 +46,7 @@ class ByteRows {
   int components_ = 3;
   int step_ = 3;
   std::array<int, 3> targets_{0, 1, 2};
+  std::array<std::uint8_t, 256> grays_{};  // of each luma
   std::int64_t slot_bytes_ = 0;
   std::vector<std::uint8_t> made_;
 };

@@ -7,6 +7,7 @@
 #define PLAIT_FRAME_SIMD_EXACT_INL
 #endif
 
+#include <algorithm>
 #include <array>
 
 #include "hwy/highway.h"
@@ -32,7 +33,65 @@ hn::Vec<D> load_rows(D d, const std::uint8_t* const* rows, std::int64_t byte) {
   }
 }
 
+/// Outputs whose groups can be read as 16 bytes each; those near the end of a row, whose last bytes
+/// might lie behind it, are left to plain loops.
+inline std::int64_t vectored_outputs(const ExactHorizontal& pass) {
+  const std::int64_t reach = (pass.widest_groups - 1) * 4 * pass.step + 16;
+  std::int64_t vectored = pass.outputs;
+  while (vectored > 0 && pass.firsts[vectored - 1] * pass.step + reach > pass.readable) --vectored;
+  return vectored;
+}
+
+inline void exact_horizontal_rest(const ExactHorizontal& pass, std::int64_t done) {
+  ExactHorizontal rest = pass;
+  rest.outputs -= done;
+  rest.firsts += done;
+  rest.counts += done;
+  rest.weights += done * pass.widest;
+  for (std::uint8_t*& out : rest.out) out += pass.components * done;
+  scalar_frame_kernels().exact_horizontal(rest);
+}
+
+/// One component of one byte: a block's lower half sums the high parts of a row's weights, its
+/// upper half the low parts.
+inline void exact_horizontal_gray(const ExactHorizontal& pass) {
+  using Bytes = hn::CappedTag<std::uint8_t, 64>;
+  const Bytes d8;
+  const hn::Repartition<std::int16_t, Bytes> d16;
+  using Totals = hn::Repartition<std::int32_t, Bytes>;
+  const Totals d32;
+  constexpr std::size_t kRows = hn::MaxLanes(Bytes()) / 16;
+  std::array<std::uint8_t, 16> taps{};
+  for (std::size_t byte = 0; byte < 16; ++byte) {
+    taps[byte] = static_cast<std::uint8_t>(byte % 2 == 0 ? byte / 2 % 4 : 0x80);
+  }
+  const auto shuffle = hn::LoadDup128(d8, taps.data());
+  const std::int64_t vectored = vectored_outputs(pass);
+  for (std::size_t r = 0; r < pass.rows.size(); r += kRows) {
+    for (std::int64_t x = 0; x < vectored; ++x) {
+      PairSum<Totals> sum;
+      std::int64_t byte = pass.firsts[x];
+      const std::int16_t* split = pass.split + x * pass.widest_groups * kExactGroup;
+      for (std::int32_t g = 0; g < pass.groups[x]; ++g, byte += 4, split += kExactGroup) {
+        const auto bytes = load_rows(d8, pass.rows.data() + r, byte);
+        sum.add(d32, hn::BitCast(d16, hn::TableLookupBytesOr0(bytes, shuffle)),
+                hn::LoadDup128(d16, split));
+      }
+      HWY_ALIGN std::int32_t sums[4 * kRows];
+      hn::Store(sum.total(), d32, sums);
+      for (std::size_t row = 0; row < kRows; ++row) {
+        const std::int32_t* part = sums + 4 * row;
+        const std::int32_t high = (part[0] + part[1]) * (1 << kExactSplit);
+        const std::int32_t total = high + part[2] + part[3] + (1 << (kExactBits - 1));
+        pass.out[r + row][x] = static_cast<std::uint8_t>(std::clamp(total >> kExactBits, 0, 255));
+      }
+    }
+  }
+  exact_horizontal_rest(pass, vectored);
+}
+
 inline void exact_horizontal(const ExactHorizontal& pass) {
+  if (pass.components == 1 && pass.step == 1) return exact_horizontal_gray(pass);
   if (pass.components != 3) return scalar_frame_kernels().exact_horizontal(pass);
   using Bytes = hn::CappedTag<std::uint8_t, 64>;
   const Bytes d8;
@@ -54,10 +113,7 @@ inline void exact_horizontal(const ExactHorizontal& pass) {
   const auto second_shuffle = hn::LoadDup128(d8, second_pair.data());
   const auto half = hn::Set(d32, 1 << (kExactBits - 1));
   const std::int64_t group_bytes = 4 * pass.step;
-  // Outputs near the end of a row, whose last bytes might lie behind it, are left to plain loops.
-  const std::int64_t reach = (pass.widest_groups - 1) * group_bytes + 16;
-  std::int64_t vectored = pass.outputs;
-  while (vectored > 0 && pass.firsts[vectored - 1] * pass.step + reach > pass.readable) --vectored;
+  const std::int64_t vectored = vectored_outputs(pass);
   for (std::size_t r = 0; r < pass.rows.size(); r += kRows) {
     for (std::int64_t x = 0; x < vectored; ++x) {
       PairSum<Totals> high;
@@ -87,13 +143,7 @@ inline void exact_horizontal(const ExactHorizontal& pass) {
       }
     }
   }
-  ExactHorizontal rest = pass;
-  rest.outputs -= vectored;
-  rest.firsts += vectored;
-  rest.counts += vectored;
-  rest.weights += vectored * pass.widest;
-  for (std::uint8_t*& out : rest.out) out += 3 * vectored;
-  scalar_frame_kernels().exact_horizontal(rest);
+  exact_horizontal_rest(pass, vectored);
 }
 
 inline void exact_vertical_columns(const ExactVertical& pass, std::int64_t i) {
@@ -188,6 +238,38 @@ inline void colour(const ColourRow& row) {
   rest.v += x / 2 * row.chroma_step;
   rest.rgb += 3 * x;
   scalar_frame_kernels().colour(rest);
+}
+
+inline void gray(const GrayRow& row) {
+  const hn::ScalableTag<std::int32_t> d32;
+  const hn::Rebind<std::uint8_t, decltype(d32)> d8;
+  using Pixels = hn::Vec<decltype(d8)>;
+  const auto width = static_cast<std::int64_t>(hn::Lanes(d32));
+  const auto first_weight = hn::Set(d32, kGrayWeights[row.blue_first ? 2 : 0]);
+  const auto green_weight = hn::Set(d32, kGrayWeights[1]);
+  const auto last_weight = hn::Set(d32, kGrayWeights[row.blue_first ? 0 : 2]);
+  const auto half = hn::Set(d32, 0x8000);
+  std::int64_t x = 0;
+  for (; x + width <= row.count; x += width) {
+    Pixels first;
+    Pixels green;
+    Pixels last;
+    Pixels alpha;
+    if (row.step == 3) {
+      hn::LoadInterleaved3(d8, row.bytes + 3 * x, first, green, last);
+    } else {
+      hn::LoadInterleaved4(d8, row.bytes + 4 * x, first, green, last, alpha);
+    }
+    auto sum = hn::Add(half, hn::Mul(hn::PromoteTo(d32, first), first_weight));
+    sum = hn::Add(sum, hn::Mul(hn::PromoteTo(d32, green), green_weight));
+    sum = hn::Add(sum, hn::Mul(hn::PromoteTo(d32, last), last_weight));
+    hn::StoreU(hn::DemoteTo(d8, hn::ShiftRight<16>(sum)), d8, row.out + x);
+  }
+  GrayRow rest = row;
+  rest.bytes += x * row.step;
+  rest.count -= x;
+  rest.out += x;
+  scalar_frame_kernels().gray(rest);
 }
 
 inline void unpack(const Unpack& row) {

@@ -6,6 +6,8 @@
 #include "plait/error.hpp"
 #include "preprocess/frame.hpp"
 #include "preprocess/signal.hpp"
+#include "preprocess/sound.hpp"
+#include "preprocess/text.hpp"
 
 namespace plait::detail {
 namespace {
@@ -19,10 +21,20 @@ struct Kind {
 constexpr std::array kKinds = {
     Kind{"frame",
          [](const ModalityDescription& modality, const std::string& where,
-            const PreprocessorResources&) { return make_frame_preprocessor(modality, where); }},
+            const PreprocessorResources& resources) {
+           return make_frame_preprocessor(modality, where, resources.pool);
+         }},
     Kind{"signal",
          [](const ModalityDescription& modality, const std::string& where,
             const PreprocessorResources&) { return make_signal_preprocessor(modality, where); }},
+    Kind{"sound",
+         [](const ModalityDescription& modality, const std::string& where,
+            const PreprocessorResources&) { return make_sound_preprocessor(modality, where); }},
+    Kind{"text",
+         [](const ModalityDescription& modality, const std::string& where,
+            const PreprocessorResources& resources) {
+           return make_text_preprocessor(modality, where, resources);
+         }},
 };
 
 }  // namespace

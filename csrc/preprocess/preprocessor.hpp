@@ -22,6 +22,17 @@ class PrepareScratch {
   virtual ~PrepareScratch() = default;
 };
 
+/// What can prepare several regions of one frame in one call.
+class RegionPreprocessor {
+ public:
+  virtual ~RegionPreprocessor() = default;
+  /// out[i] is what prepare() gives of the frame with regions[i] as its region; out is
+  /// [regions, ...] of the preprocessor's input_dtype(). Does not allocate once warm.
+  /// Throws SampleError, which names the region; out is then unspecified.
+  virtual void prepare_regions(const Frame& frame, std::span<const Rectangle> regions,
+                               PrepareScratch& scratch, TensorView out) const = 0;
+};
+
 /// Immutable after construction, so one object serves all threads, each with a scratch of its own.
 class Preprocessor {
  public:
@@ -34,6 +45,12 @@ class Preprocessor {
   /// Writes the encoder's input into out, which has input_shape() and input_dtype(). Does not
   /// allocate once warm. Throws SampleError; out is then unspecified.
   virtual void prepare(const Sample& sample, PrepareScratch& scratch, TensorView out) const = 0;
+  /// Of the same kind and with the same scratch; nullptr where samples have no regions.
+  virtual const RegionPreprocessor* regions() const noexcept { return nullptr; }
+
+  /// The embedding of a sample for which no encoder has to run; empty for every other sample.
+  /// Throws SampleError where there is no encoder to run either. Does not allocate.
+  virtual std::span<const float> known_embedding(const Sample&) const { return {}; }
 };
 
 /// What a preprocessor may use. Members are read while it is made only; the pool, which may be

@@ -31,12 +31,95 @@ bool elapsed(std::int64_t a, std::int64_t b, double& nanoseconds) noexcept {
        .action = "Sort the series, drop duplicates, and look for a clock that jumped."});
 }
 
+/// Linear interpolation between the rows around each point. age_of(row): nanoseconds from the row
+/// to the last one, which falls from row to row.
+template <typename AgeOf>
+void interpolate(std::size_t first, std::size_t rows, double period, AgeOf age_of, Grid& grid) {
+  std::size_t before = first;
+  for (std::size_t point = 0; point < grid.points.size(); ++point) {
+    const double wanted = period * static_cast<double>(grid.points.size() - 1 - point);  // age
+    while (before + 1 < rows && age_of(before + 1) >= wanted) ++before;
+    GridPoint& found = grid.points[point];
+    found = {.before = static_cast<std::int64_t>(before)};
+    const double before_age = age_of(before);
+    if (before + 1 >= rows || before_age <= wanted) continue;
+    found.weight = (before_age - wanted) / (before_age - age_of(before + 1));
+  }
+}
+
+/// Averages of the rows less than a period from each point, weighted by their distance; a point
+/// with no row that near stays interpolated. first: a row at or before the first point.
+template <typename AgeOf>
+void average(std::size_t first, std::size_t rows, double period, AgeOf age_of, Grid& grid) {
+  grid.weights.clear();
+  while (first > 0 && age_of(first) < period * static_cast<double>(grid.points.size())) --first;
+  for (std::size_t point = 0; point < grid.points.size(); ++point) {
+    const double wanted = period * static_cast<double>(grid.points.size() - 1 - point);
+    while (first < rows && age_of(first) - wanted >= period) ++first;
+    const std::size_t offset = grid.weights.size();
+    double sum = 0.0;
+    for (std::size_t row = first; row < rows; ++row) {
+      const double weight = 1.0 - std::abs(age_of(row) - wanted) / period;
+      if (weight <= 0.0) break;
+      grid.weights.push_back(weight);
+      sum += weight;
+    }
+    const std::size_t count = grid.weights.size() - offset;
+    if (count == 0) continue;
+    for (std::size_t k = offset; k < grid.weights.size(); ++k) grid.weights[k] /= sum;
+    grid.points[point] = {.before = static_cast<std::int64_t>(first),
+                          .count = static_cast<std::int64_t>(count),
+                          .offset = static_cast<std::int64_t>(offset)};
+  }
+}
+
 }  // namespace
 
-void locate_window(std::span<const std::int64_t> timestamps_ns, const ResampleRule& rule,
-                   const std::string& where, std::span<GridPoint> grid) {
+std::string accepted_rates(const ResampleRule& rule) {
+  std::string text;
+  for (const double rate : rule.rates_hz) {
+    text += (text.empty() ? "" : " or ") + number_text(rate);
+  }
+  return text + " Hz within " + number_text(100.0 * rule.rate_tolerance) + " %";
+}
+
+double declared_rate(const ResampleRule& rule, double rate_hz) noexcept {
+  double nearest = 0.0;
+  double least = HUGE_VAL;
+  for (const double rate : rule.rates_hz) {
+    const double deviation = std::abs(rate_hz - rate) / rate;
+    // Written so that a rate of NaN is none.
+    if (deviation <= rule.rate_tolerance && deviation < least) {
+      nearest = rate;
+      least = deviation;
+    }
+  }
+  return nearest;
+}
+
+std::int64_t rows_of_window(const ResampleRule& rule, double rate_hz,
+                            std::int64_t points) noexcept {
+  const double rows = static_cast<double>(points) * rate_hz / rule.rate_hz;
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(rows - 1e-9)));
+}
+
+void locate_rows(std::int64_t rows, double source_hz, const ResampleRule& rule, Grid& grid) {
+  const double source_period = kNanosecondsPerSecond / source_hz;
   const double period = kNanosecondsPerSecond / rule.rate_hz;
-  const double span_needed = period * static_cast<double>(grid.size() - 1);
+  const auto age_of = [&](std::size_t row) {
+    return source_period * static_cast<double>(static_cast<std::size_t>(rows) - 1 - row);
+  };
+  interpolate(0, static_cast<std::size_t>(rows), period, age_of, grid);
+  if (rule.antialias && source_hz > rule.rate_hz) {
+    average(0, static_cast<std::size_t>(rows), period, age_of, grid);
+  }
+}
+
+void locate_window(std::span<const std::int64_t> timestamps_ns, const ResampleRule& rule,
+                   const std::string& where, Grid& grid) {
+  const double period = kNanosecondsPerSecond / rule.rate_hz;
+  const double slowest = *std::min_element(rule.rates_hz.begin(), rule.rates_hz.end());
+  const double span_needed = period * static_cast<double>(grid.points.size() - 1);
   const std::size_t rows = timestamps_ns.size();
   if (rows < 2) {
     throw SampleError({.where = where,
@@ -49,13 +132,15 @@ void locate_window(std::span<const std::int64_t> timestamps_ns, const ResampleRu
   }
 
   const std::int64_t last = timestamps_ns.back();
-  const auto age_of = [&](std::size_t row, double& age) {
-    if (!elapsed(last, timestamps_ns[row], age)) age = HUGE_VAL;
+  const auto age_of = [&](std::size_t row) {
+    double age = 0.0;
+    return elapsed(last, timestamps_ns[row], age) ? age : HUGE_VAL;
   };
   std::size_t first = rows - 1;  // the row at or before the window's start
   double age = 0.0;
-  while (first > 0 && age < span_needed) age_of(--first, age);
-  if (age + period / 2 < span_needed) {
+  while (first > 0 && age < span_needed) age = age_of(--first);
+  const double held = std::max(period, kNanosecondsPerSecond / slowest) / 2;
+  if (age + held < span_needed) {
     throw SampleError({.where = where,
                        .expected = "a series that covers the window of " +
                                    number_text(span_needed / kNanosecondsPerMillisecond) + " ms",
@@ -76,28 +161,16 @@ void locate_window(std::span<const std::int64_t> timestamps_ns, const ResampleRu
     }
   }
   const double rate = static_cast<double>(rows - 1 - first) * kNanosecondsPerSecond / age;
-  if (std::abs(rate - rule.rate_hz) > rule.rate_tolerance * rule.rate_hz) {
+  // A window of one row has no rate.
+  const double declared = first + 1 < rows ? declared_rate(rule, rate) : rule.rate_hz;
+  if (declared == 0.0) {
     throw SampleError({.where = where,
-                       .expected = number_text(rule.rate_hz) + " Hz within " +
-                                   number_text(100.0 * rule.rate_tolerance) + " %",
+                       .expected = accepted_rates(rule),
                        .got = number_text(rate) + " Hz by the time stamps",
                        .action = "Resample before, or describe the sensor's true rate at export."});
   }
-
-  std::size_t before = first;
-  for (std::size_t point = 0; point < grid.size(); ++point) {
-    const double wanted = period * static_cast<double>(grid.size() - 1 - point);  // age
-    double next_age = 0.0;
-    while (before + 1 < rows && (age_of(before + 1, next_age), next_age >= wanted)) ++before;
-    double before_age = 0.0;
-    age_of(before, before_age);
-    if (before + 1 >= rows || before_age <= wanted) {
-      grid[point] = {static_cast<std::int64_t>(before), 0.0};
-      continue;
-    }
-    grid[point] = {static_cast<std::int64_t>(before),
-                   (before_age - wanted) / (before_age - next_age)};
-  }
+  interpolate(first, rows, period, age_of, grid);
+  if (rule.antialias && declared > rule.rate_hz) average(first, rows, period, age_of, grid);
 }
 
 }  // namespace plait::detail

@@ -29,6 +29,14 @@ Shape single(const TensorDescription& tensor) {
   return Shape(dims);
 }
 
+/// Of the modality's encoder, or of the bank where there is none.
+Shape embedding_of(const ModalityDescription& modality, const Manifest& manifest) {
+  if (!modality.encoder.empty()) return single(manifest.graph(modality.encoder)->outputs.front());
+  std::vector<std::int64_t> dims = modality.text.bank_embedding;
+  dims.insert(dims.begin(), 1);
+  return Shape(dims);
+}
+
 }  // namespace
 
 void LoadOptions::validate() const {
@@ -69,7 +77,7 @@ void ModelImpl::describe_modalities(bool verify) {
     runtime.preprocessor = detail::make_preprocessor(modality, runtime.where, resources);
     runtime.input = runtime.preprocessor->input_shape();
     runtime.input_dtype = runtime.preprocessor->input_dtype();
-    runtime.embedding = single(manifest().graph(modality.encoder)->outputs.front());
+    runtime.embedding = embedding_of(modality, manifest());
     modalities_.push_back(std::move(runtime));
   }
 }
@@ -99,6 +107,7 @@ void ModelImpl::load_graphs(const LoadOptions& options) {
     const bool encoder = i < modalities_.size();
     const std::string& graph = encoder ? manifest().modalities[i].encoder
                                        : heads_[i - modalities_.size()].description->graph;
+    if (graph.empty()) return;  // a bank stands in for the encoder
     std::unique_ptr<detail::Executable>& target =
         encoder ? modalities_[i].encoder : heads_[i - modalities_.size()].head;
     target = load_graph(*manifest().graph(graph), options.verify);
@@ -126,7 +135,9 @@ std::unique_ptr<detail::RunContext> ModelImpl::make_context() const {
     buffers.embedding = Tensor(DType::kFloat32, modality.embedding);
     const TensorView input = buffers.input.view();
     const TensorView embedding = buffers.embedding.view();
-    buffers.encoder = modality.encoder->bind({&input, 1}, {&embedding, 1});
+    if (modality.encoder != nullptr) {
+      buffers.encoder = modality.encoder->bind({&input, 1}, {&embedding, 1});
+    }
     context->modalities.push_back(std::move(buffers));
   }
   for (const HeadRuntime& head : heads_) {

@@ -1,6 +1,9 @@
 // model.cpp: the public face of a Model.
 #include "plait/model.hpp"
 
+#include "plait/error.hpp"
+#include "preprocess/signal.hpp"
+#include "runtime/feature_stream_impl.hpp"
 #include "runtime/model_impl.hpp"
 
 namespace plait {
@@ -39,8 +42,35 @@ void Model::encode_prepared(std::string_view modality, ConstTensorView prepared,
   impl_->encode_prepared(impl_->index_of(modality), prepared, out);
 }
 
+void Model::prepare_regions(std::string_view modality, const Frame& frame,
+                            std::span<const Rectangle> regions, TensorView out) const {
+  impl_->prepare_regions(impl_->index_of(modality), frame, regions, out);
+}
+
+void Model::encode_regions(std::string_view modality, const Frame& frame,
+                           std::span<const Rectangle> regions, TensorView out) const {
+  impl_->encode_regions(impl_->index_of(modality), frame, regions, out);
+}
+
 void Model::fuse(std::span<const NamedEmbedding> embeddings, Result& result) const {
   impl_->fuse(embeddings, *result.impl_);
+}
+
+FeatureStream Model::feature_stream(std::string_view modality) const {
+  return FeatureStream(impl_->feature_stream(impl_->index_of(modality)));
+}
+
+SignalState Model::signal_state(std::string_view modality) const {
+  const ModalityDescription& described = impl_->manifest().modalities[impl_->index_of(modality)];
+  if (described.kind != "signal" ||
+      described.signal.normalization != SignalNormalization::kRunning) {
+    throw ConfigError({.where = "modality " + described.name,
+                       .expected = "a signal whose normalisation is running",
+                       .got = described.kind == "signal" ? "another normalisation"
+                                                         : "a modality of kind " + described.kind,
+                       .action = "Only running normalisation has a state."});
+  }
+  return detail::first_signal_state(described.signal);
 }
 
 Shape Model::input_shape(std::string_view modality) const {

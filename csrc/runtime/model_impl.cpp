@@ -7,6 +7,8 @@
 #include <cstring>
 
 #include "plait/error.hpp"
+#include "runtime/checks.hpp"
+#include "runtime/feature_stream_impl.hpp"
 
 namespace plait {
 namespace {
@@ -67,6 +69,14 @@ void check_values(const ConstTensorView& given, const Shape& shape, DType dtype,
   }
 }
 
+void copy(const ConstTensorView& from, const TensorView& to) noexcept {
+  std::memcpy(to.data, from.data, to.bytes());
+}
+
+}  // namespace
+
+namespace detail {
+
 void check_output(const TensorView& out, const Shape& shape, DType dtype,
                   const std::string& where) {
   if (out.data != nullptr && out.dtype == dtype && out.shape == shape) return;
@@ -78,11 +88,7 @@ void check_output(const TensorView& out, const Shape& shape, DType dtype,
        .action = ""});
 }
 
-void copy(const ConstTensorView& from, const TensorView& to) noexcept {
-  std::memcpy(to.data, from.data, to.bytes());
-}
-
-}  // namespace
+}  // namespace detail
 
 void ModelImpl::run(std::span<const NamedSample> samples, ResultImpl& result) {
   const auto start = Clock::now();
@@ -99,6 +105,10 @@ void ModelImpl::run(std::span<const NamedSample> samples, ResultImpl& result) {
     report.prepare = report.encode = {};
     if (context->presence[m] == Presence::kAbsent) continue;  // an absent encoder costs nothing
     const auto begin = Clock::now();
+    if (recall(*context, m, *context->samples[m])) {
+      report.prepare = Clock::now() - begin;
+      continue;
+    }
     prepare(*context, m, *context->samples[m]);
     const auto prepared = Clock::now();
     context->modalities[m].encoder->run();
@@ -190,6 +200,15 @@ void ModelImpl::answer(detail::RunContext& context, std::size_t head, ResultImpl
   answer.fuse = Clock::now() - start;
 }
 
+/// Puts an embedding that needs no encoder in its place, where there is one for the sample.
+bool ModelImpl::recall(detail::RunContext& context, std::size_t modality, const Sample& sample) {
+  const std::span<const float> known = modalities_[modality].preprocessor->known_embedding(sample);
+  if (known.empty()) return false;
+  std::copy(known.begin(), known.end(),
+            context.modalities[modality].embedding.view().as_span<float>().begin());
+  return true;
+}
+
 void ModelImpl::prepare(detail::RunContext& context, std::size_t modality, const Sample& sample) {
   detail::ModalityBuffers& buffers = context.modalities[modality];
   modalities_[modality].preprocessor->prepare(sample, *buffers.scratch, buffers.input.view());
@@ -197,29 +216,51 @@ void ModelImpl::prepare(detail::RunContext& context, std::size_t modality, const
 
 void ModelImpl::prepare(std::size_t modality, const Sample& sample, TensorView out) {
   const ModalityRuntime& runtime = modalities_[modality];
-  check_output(out, runtime.input, runtime.input_dtype, runtime.where);
+  detail::check_output(out, runtime.input, runtime.input_dtype, runtime.where);
   const auto context = lend();
   runtime.preprocessor->prepare(sample, *context->modalities[modality].scratch, out);
 }
 
 void ModelImpl::encode(std::size_t modality, const Sample& sample, TensorView out) {
-  check_output(out, modalities_[modality].embedding, DType::kFloat32, modalities_[modality].where);
+  detail::check_output(out, modalities_[modality].embedding, DType::kFloat32,
+                       modalities_[modality].where);
   const auto context = lend();
-  prepare(*context, modality, sample);
-  context->modalities[modality].encoder->run();
+  if (!recall(*context, modality, sample)) {
+    prepare(*context, modality, sample);
+    context->modalities[modality].encoder->run();
+  }
   copy(std::as_const(context->modalities[modality].embedding).view(), out);
 }
 
 void ModelImpl::encode_prepared(std::size_t modality, const ConstTensorView& prepared,
                                 TensorView out) {
   const ModalityRuntime& runtime = modalities_[modality];
+  if (runtime.encoder == nullptr) {
+    throw ConfigError({.where = runtime.where,
+                       .expected = "an encoder in the bundle",
+                       .got = "a bank of embeddings only",
+                       .action = "Export with encoder_in_bundle=True."});
+  }
   check_values(prepared, runtime.input, runtime.input_dtype, runtime.where, "an encoder input");
-  check_output(out, runtime.embedding, DType::kFloat32, runtime.where);
+  detail::check_output(out, runtime.embedding, DType::kFloat32, runtime.where);
   const auto context = lend();
   detail::ModalityBuffers& buffers = context->modalities[modality];
   copy(prepared, buffers.input.view());
   buffers.encoder->run();
   copy(std::as_const(buffers.embedding).view(), out);
+}
+
+std::unique_ptr<FeatureStreamImpl> ModelImpl::feature_stream(std::size_t modality) const {
+  const ModalityDescription& description = manifest().modalities[modality];
+  const std::string& where = modalities_[modality].where;
+  if (description.kind != "sound") {
+    throw ConfigError({.where = where,
+                       .expected = "a modality of kind sound",
+                       .got = description.kind,
+                       .action = "Pass its samples to run() or prepare()."});
+  }
+  return std::make_unique<FeatureStreamImpl>(
+      std::make_unique<detail::SoundRule>(description.sound, where, detail::best_sound_kernels()));
 }
 
 const Shape& ModelImpl::input_shape(std::size_t modality) const noexcept {

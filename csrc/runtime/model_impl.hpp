@@ -17,6 +17,8 @@
 
 namespace plait {
 
+class FeatureStreamImpl;
+
 class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
  public:
   ModelImpl(Bundle bundle, const LoadOptions& options);
@@ -31,7 +33,13 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
   void prepare(std::size_t modality, const Sample& sample, TensorView out);
   void encode(std::size_t modality, const Sample& sample, TensorView out);
   void encode_prepared(std::size_t modality, const ConstTensorView& prepared, TensorView out);
+  void prepare_regions(std::size_t modality, const Frame& frame, std::span<const Rectangle> regions,
+                       TensorView out);
+  void encode_regions(std::size_t modality, const Frame& frame, std::span<const Rectangle> regions,
+                      TensorView out);
   void fuse(std::span<const NamedEmbedding> embeddings, ResultImpl& result);
+
+  std::unique_ptr<FeatureStreamImpl> feature_stream(std::size_t modality) const;
 
   std::size_t index_of(std::string_view modality) const { return contract_.index_of(modality); }
   const Shape& input_shape(std::size_t modality) const noexcept;
@@ -42,7 +50,7 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
   struct ModalityRuntime {
     std::string where;
     std::unique_ptr<detail::Preprocessor> preprocessor;
-    std::unique_ptr<detail::Executable> encoder;
+    std::unique_ptr<detail::Executable> encoder;  // nullptr where a bank takes its place
     Shape input;
     DType input_dtype = DType::kFloat32;
     Shape embedding;
@@ -66,6 +74,10 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
   std::unique_ptr<detail::RunContext> make_context() const;
 
   void prepare(detail::RunContext& context, std::size_t modality, const Sample& sample);
+  const detail::RegionPreprocessor& regions_of(std::size_t modality, const Frame& frame) const;
+  detail::RegionBuffers& region_buffers(detail::RunContext& context, std::size_t modality,
+                                        std::size_t regions) const;
+  bool recall(detail::RunContext& context, std::size_t modality, const Sample& sample);
   void check_owner(const ResultImpl& result) const;
   void fuse(detail::RunContext& context, ResultImpl& result);
   void answer(detail::RunContext& context, std::size_t head, ResultImpl& result);

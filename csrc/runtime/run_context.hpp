@@ -15,12 +15,21 @@
 
 namespace plait::detail {
 
+/// The encoder bound to as many samples as the last call of encode_regions had.
+struct RegionBuffers {
+  std::size_t regions = 0;
+  Tensor input;      // [regions, ...]
+  Tensor embedding;  // [regions, ...]
+  std::unique_ptr<BoundRun> encoder;
+};
+
 /// A modality's part: the encoder reads input and writes embedding, which heads read in place.
 struct ModalityBuffers {
   std::unique_ptr<PrepareScratch> scratch;
   Tensor input;      // [1, ...]
   Tensor embedding;  // [1, ...]; zero while the modality is absent
   std::unique_ptr<BoundRun> encoder;
+  RegionBuffers regions;
 };
 
 struct HeadBuffers {

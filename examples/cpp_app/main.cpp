@@ -1,9 +1,10 @@
-// main.cpp: runs a bundle on recorded windows from C++, and writes every score.
+// main.cpp: runs a bundle on recorded windows and frames from C++, and writes every score.
 //
 //   cpp_app BUNDLE --NAME FILE ... [--absent NAME]... [--precision P] [--threads N] [--out FILE]
 //
-// Each FILE holds one modality's windows as raw little-endian float32, [windows, window, channels].
-// Scores go to --out as raw float32, [windows, classes], of the bundle's first head.
+// A FILE of a signal holds its windows as raw little-endian float32, [windows, window, channels].
+// Of a camera it is one PPM or PGM picture, or FILE:WIDTHxHEIGHT, raw frames in the format that the
+// bundle declares. Scores go to --out as raw float32, [windows, classes], of the first head.
 #include <exception>
 #include <iostream>
 
@@ -17,17 +18,18 @@ void run(const Arguments& arguments) {
   options.precision = arguments.precision;
   options.threads = arguments.threads;
   const plait::Model model = plait::Model::load(arguments.bundle, options);
-  const std::vector<Recording> recordings = read_recordings(arguments, model.manifest());
+  const auto recordings = read_recordings(arguments, model.manifest());
 
   std::vector<float> all_scores;
   plait::Result result = model.make_result();
   std::size_t windows = 0;
-  for (; windows < count_windows(recordings); ++windows) {
+  for (; windows < count_samples(recordings); ++windows) {
     std::vector<plait::Sample> samples(recordings.size());
     std::vector<plait::NamedSample> named;
     for (std::size_t m = 0; m < recordings.size(); ++m) {
-      if (recordings[m].present()) samples[m] = recordings[m].window(windows);
-      named.push_back({recordings[m].name(), recordings[m].present() ? &samples[m] : nullptr});
+      const bool present = recordings[m] != nullptr;
+      if (present) samples[m] = recordings[m]->sample(windows);
+      named.push_back({model.manifest().modalities[m].name, present ? &samples[m] : nullptr});
     }
     model.run(named, result);
     const plait::HeadAnswer& answer = result.heads().front();

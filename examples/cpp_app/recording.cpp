@@ -1,4 +1,4 @@
-// recording.cpp: reads and writes raw float32 files.
+// recording.cpp: reads windows of signals, and lists what the command line gives.
 #include "recording.hpp"
 
 #include <algorithm>
@@ -18,31 +18,40 @@ std::vector<float> read_floats(const std::string& file) {
   return values;
 }
 
+std::unique_ptr<Recording> read_recording(const plait::ModalityDescription& modality,
+                                          const std::string& file) {
+  if (modality.kind == "signal") return std::make_unique<SignalRecording>(modality, file);
+  if (modality.kind == "frame") return std::make_unique<FrameRecording>(modality, file);
+  throw std::invalid_argument(modality.name + " is a " + modality.kind +
+                              "; this program reads signals and frames");
+}
+
 }  // namespace
 
-Recording::Recording(const plait::ModalityDescription& modality, const std::string& file)
-    : name_(modality.name),
+SignalRecording::SignalRecording(const plait::ModalityDescription& modality,
+                                 const std::string& file)
+    : Recording(modality.name),
       shape_({modality.signal.window, modality.signal.sensor_channels}),
-      floats_per_window_(static_cast<std::size_t>(shape_.elements())) {
-  if (file.empty()) return;
-  values_ = read_floats(file);
+      floats_per_window_(static_cast<std::size_t>(shape_.elements())),
+      values_(read_floats(file)) {
   if (values_.empty() || values_.size() % floats_per_window_ != 0) {
     throw std::invalid_argument(file + " does not hold whole windows of shape " + shape_.text());
   }
 }
 
-plait::Signal Recording::window(std::size_t index) const {
-  return {.values = {values_.data() + index * floats_per_window_, plait::DType::kFloat32, shape_}};
+plait::Sample SignalRecording::sample(std::size_t index) const {
+  return plait::Signal{
+      .values = {values_.data() + index * floats_per_window_, plait::DType::kFloat32, shape_}};
 }
 
-std::vector<Recording> read_recordings(const Arguments& arguments,
-                                       const plait::Manifest& manifest) {
+std::vector<std::unique_ptr<Recording>> read_recordings(const Arguments& arguments,
+                                                        const plait::Manifest& manifest) {
   for (const auto& [name, file] : arguments.files) {
     if (manifest.modality(name) == nullptr) {
       throw std::invalid_argument("the bundle has no modality '" + name + "'");
     }
   }
-  std::vector<Recording> recordings;
+  std::vector<std::unique_ptr<Recording>> recordings;
   for (const plait::ModalityDescription& modality : manifest.modalities) {
     const auto file = arguments.files.find(modality.name);
     const bool given = file != arguments.files.end();
@@ -50,24 +59,20 @@ std::vector<Recording> read_recordings(const Arguments& arguments,
       throw std::invalid_argument("say either --" + modality.name + " FILE or --absent " +
                                   modality.name);
     }
-    if (given && modality.kind != "signal") {
-      throw std::invalid_argument(modality.name + " is a " + modality.kind +
-                                  "; this program reads signals");
-    }
-    recordings.emplace_back(modality, given ? file->second : "");
+    recordings.push_back(given ? read_recording(modality, file->second) : nullptr);
   }
   return recordings;
 }
 
-std::size_t count_windows(const std::vector<Recording>& recordings) {
-  std::size_t windows = std::numeric_limits<std::size_t>::max();
+std::size_t count_samples(const std::vector<std::unique_ptr<Recording>>& recordings) {
+  std::size_t samples = std::numeric_limits<std::size_t>::max();
   bool any = false;
-  for (const Recording& recording : recordings) {
-    if (!recording.present()) continue;
-    windows = std::min(windows, recording.windows());
+  for (const auto& recording : recordings) {
+    if (recording == nullptr) continue;
+    samples = std::min(samples, recording->count());
     any = true;
   }
-  return any ? windows : 0;
+  return any ? samples : 0;
 }
 
 void write_floats(const std::string& file, const std::vector<float>& values) {

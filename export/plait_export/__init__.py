@@ -7,24 +7,38 @@ export(deployment, "watch.plait", samples=calibration, gate=Gate(accuracy, held_
 """
 
 from plait_export.describe import (
+    Calibration,
     Classification,
     Deployment,
     Embedding,
     Frame,
+    LogMel,
+    Mfcc,
     Regression,
     Signal,
+    Sound,
+    Text,
+    Waveform,
+)
+from plait_export.describe.readers import (
+    frame_from_open_clip,
+    frame_from_transform,
+    frame_from_transformers,
+    sound_from_transformers,
 )
 from plait_export.errors import ExportError
 from plait_export.export import export, export_request
 from plait_export.gate import Attempt, Gate, Score
 from plait_export.lineage import Lineage
 from plait_export.metrics import Metric, accuracy, macro_f1, negative_mean_absolute_error
+from plait_export.preparation import PreparationReport, check_preparation
 from plait_export.progress import Progress
 from plait_export.report import ExportReport
 from plait_export.request import Request
 
 __all__ = [
     "Attempt",
+    "Calibration",
     "Classification",
     "Deployment",
     "Embedding",
@@ -33,15 +47,26 @@ __all__ = [
     "Frame",
     "Gate",
     "Lineage",
+    "LogMel",
     "Metric",
+    "Mfcc",
+    "PreparationReport",
     "Progress",
     "Regression",
     "Request",
     "Score",
     "Signal",
+    "Sound",
+    "Text",
+    "Waveform",
     "accuracy",
+    "check_preparation",
     "export",
     "export_request",
+    "frame_from_open_clip",
+    "frame_from_transform",
+    "frame_from_transformers",
     "macro_f1",
     "negative_mean_absolute_error",
+    "sound_from_transformers",
 ]

@@ -18,7 +18,7 @@ import plait
 from plait_export import reference
 from plait_export.bundle import write_bundle
 from plait_export.candidate import Candidate
-from plait_export.describe import Classification, encoder_name
+from plait_export.describe import Classification, Text, encoder_name
 from plait_export.errors import ExportError
 from plait_export.graphs import FloatArray, relative_error
 from plait_export.manifest import describe_deployment, describe_variant, graph_members
@@ -68,7 +68,7 @@ class Workbench:
         }
         self._written += 1
         path = self._folder / f"candidate-{self._written}.plait"
-        write_bundle(path, manifest, files, durable=False)
+        write_bundle(path, manifest, {**files, **self.traced.members}, durable=False)
         model = plait.load(str(path))
         path.unlink()
         return model
@@ -151,6 +151,12 @@ class Workbench:
         if key in self._embeddings:
             self._embeddings.move_to_end(key)
             return self._embeddings[key]
+        described = self.traced.deployment.modalities[modality]
+        if isinstance(described, Text) and described.bank is not None:
+            # A bank answers for its prompts, on the device too.
+            samples = self.samples[::every]
+            embedded = [np.array(model.encode(modality, sample[modality])) for sample in samples]
+            return self._keep(key, embedded)
         if modality not in self._prepared:
             self._prepared[modality] = [
                 np.array(model.prepare(modality, sample[modality])) for sample in self.samples
@@ -159,6 +165,9 @@ class Workbench:
             np.array(model.encode_prepared(modality, prepared))
             for prepared in self._prepared[modality][::every]
         ]
+        return self._keep(key, embedded)
+
+    def _keep(self, key: tuple[str, str, int], embedded: list[FloatArray]) -> list[FloatArray]:
         self._embeddings[key] = embedded
         if len(self._embeddings) > _CACHED_EMBEDDINGS:
             self._embeddings.popitem(last=False)

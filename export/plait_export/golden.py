@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import plait
 from plait_export import reference
+from plait_export.describe import Text
 from plait_export.errors import ExportError
 from plait_export.graphs import FloatArray, relative_error
 from plait_export.presence import PresenceSet, of_head
@@ -59,7 +60,7 @@ def record(
         stages = _add(members, f"golden/{index}", arrays)
         precisions = {}
         for precision, model in models.items():
-            answered = _answered(traced, model, arrays, present)
+            answered = _answered(traced, model, sample, arrays, present)
             precisions[precision] = _add(members, f"golden/{index}/{precision}", answered)
             if precision == "fp32":
                 where = f"golden case {index}"
@@ -84,7 +85,7 @@ def _reference(traced: Traced, sample: Sample, present: PresenceSet) -> dict[str
         prepared = reference.prepare(modality, sample[name])
         embeddings[name] = traced.embed(name, prepared)
         if name in present:
-            arrays[f"sample:{name}"] = np.ascontiguousarray(sample[name])
+            arrays[f"sample:{name}"] = np.asarray(sample[name], order="C")
             arrays[f"prepare:{name}"] = prepared
             arrays[f"encode:{name}"] = embeddings[name]
     for head in deployment.heads:
@@ -106,11 +107,19 @@ def _prepare_tolerances(traced: Traced, samples: Sequence[Sample]) -> dict[str, 
 
 
 def _answered(
-    traced: Traced, model: plait.Model, arrays: Mapping[str, NDArray[Any]], present: PresenceSet
+    traced: Traced,
+    model: plait.Model,
+    sample: Sample,
+    arrays: Mapping[str, NDArray[Any]],
+    present: PresenceSet,
 ) -> dict[str, NDArray[Any]]:
-    embeddings = {
-        name: np.array(model.encode_prepared(name, arrays[f"prepare:{name}"])) for name in present
-    }
+    embeddings = {}
+    for name in present:
+        modality = traced.deployment.modalities[name]
+        if isinstance(modality, Text) and not modality.encoder_in_bundle:
+            embeddings[name] = np.array(model.encode(name, sample[name]))  # from the bank
+        else:
+            embeddings[name] = np.array(model.encode_prepared(name, arrays[f"prepare:{name}"]))
     result = model.fuse(**{name: embeddings.get(name) for name in model.modalities})
     answered: dict[str, NDArray[Any]] = {f"encode:{name}": e for name, e in embeddings.items()}
     for head in traced.deployment.heads:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -101,6 +101,40 @@ def clean(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     cleaned.ClearField("doc_string")
     drop_unused_domains(cleaned)
     return cleaned
+
+
+def rename_values(model: onnx.ModelProto, names: Mapping[str, str]) -> None:
+    """Gives values new names. Another value that bears one already is moved out of its way: torch
+    calls the output of an embedding layer "embedding"."""
+    taken = {name for graph in _graphs(model.graph) for name in _value_names(graph)}
+    moved = dict(names)
+    for name in names.values():
+        if name in taken and name not in names:
+            moved[name] = _unused(name, taken | set(names.values()))
+    for graph in _graphs(model.graph):
+        for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+            value.name = moved.get(value.name, value.name)
+        for node in graph.node:
+            for listed in (node.input, node.output):
+                for index, name in enumerate(listed):
+                    listed[index] = moved.get(name, name)
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """A graph and those in its nodes: branches, loops."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                if inner.node:
+                    yield from _graphs(inner)
+
+
+def _value_names(graph: onnx.GraphProto) -> set[str]:
+    named = (*graph.input, *graph.initializer)
+    return {value.name for value in named} | {
+        name for node in graph.node for name in (*node.input, *node.output)
+    }
 
 
 def drop_unused_domains(model: onnx.ModelProto) -> None:

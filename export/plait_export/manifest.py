@@ -12,9 +12,11 @@ from plait_export.describe import (
     Classification,
     Deployment,
     Regression,
+    Text,
     encoder_name,
     head_name,
 )
+from plait_export.texts import describe_members
 from plait_export.trace import Traced
 
 FORMAT = {"major": 1, "minor": 0}
@@ -29,16 +31,7 @@ def describe_deployment(traced: Traced) -> dict[str, Any]:
         "name": deployment.name,
         "description": deployment.description,
         "created": _now(),
-        "modalities": [
-            {
-                "name": name,
-                "encoder": encoder_name(name),
-                "max_age_ms": float(modality.max_age_ms),
-                "when_missing": modality.when_missing,
-                **modality.to_manifest(),
-            }
-            for name, modality in deployment.modalities.items()
-        ],
+        "modalities": [_describe_modality(traced, name) for name in deployment.modalities],
         "graphs": [graph.to_manifest() for graph in traced.graphs.values()],
         "heads": [_describe_head(deployment, name) for name in deployment.heads],
     }
@@ -80,6 +73,21 @@ def describe_variant(candidate: Candidate, members: Mapping[str, str]) -> dict[s
     }
     if candidate.kept:
         described["kept_fp32"] = [layer.to_json() for layer in candidate.kept]
+    return described
+
+
+def _describe_modality(traced: Traced, name: str) -> dict[str, Any]:
+    modality = traced.deployment.modalities[name]
+    described: dict[str, Any] = {
+        "name": name,
+        "encoder": encoder_name(name),
+        "max_age_ms": float(modality.max_age_ms),
+        "when_missing": modality.when_missing,
+        **modality.to_manifest(),
+    }
+    if isinstance(modality, Text):
+        embedding = traced.encoder(name).output.shape
+        described["text"] |= describe_members(name, modality, embedding)
     return described
 
 

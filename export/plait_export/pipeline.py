@@ -23,6 +23,7 @@ from plait_export.progress import Progress
 from plait_export.report import ExportReport
 from plait_export.request import Request
 from plait_export.samples import HeldOut, Sample, check_held_out, check_samples
+from plait_export.texts import check_ids, leave_encoders_out
 from plait_export.trace import trace
 from plait_export.variants import Trial, make_variants
 
@@ -46,6 +47,7 @@ def run(
     held_out = None
     if request.gate is not None:
         held_out = check_held_out(request.deployment, request.gate.held_out)
+    check_ids(request.deployment, samples)
     sets = presence_sets(request.deployment)
 
     traced = trace(request.deployment, samples, progress)
@@ -70,7 +72,9 @@ def run(
         **_describe_gate(request.gate, held_out, trials),
         "golden": recorded.manifest,
     }
-    size = write_bundle(path, manifest, {**files, **recorded.members}, check=_opens)
+    leave_encoders_out(request.deployment, manifest, files)
+    members = {**files, **traced.members, **recorded.members}
+    size = write_bundle(path, manifest, members, check=_opens)
     progress("write", 1, 1)
     attempts = [trial.attempt for trial in trials]
     return ExportReport(

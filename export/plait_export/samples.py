@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plait import ConfigError
-from plait_export.describe import Classification, Deployment, Frame, Regression, Signal
+from plait_export.describe import Classification, Deployment, Frame, Regression, Signal, Sound, Text
 from plait_export.frames import check_frame
+from plait_export.sounds import check_sound
+from plait_export.texts import check_text
 
 # Raw samples by modality: arrays; of a text, a str.
 Sample = Mapping[str, Any]
@@ -134,6 +136,8 @@ def _check_window(signal: Signal, values: object, where: str) -> None:
 _CHECKS: Mapping[type, Callable[[Any, object, str], None]] = {
     Frame: check_frame,
     Signal: _check_window,
+    Sound: check_sound,
+    Text: check_text,
 }
 
 

@@ -13,6 +13,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -21,7 +22,15 @@ import torch
 from torch import Tensor, nn
 
 from plait_export import reference
-from plait_export.describe import Classification, Deployment, Regression, encoder_name, head_name
+from plait_export.describe import (
+    Classification,
+    Deployment,
+    Modality,
+    Regression,
+    Text,
+    encoder_name,
+    head_name,
+)
 from plait_export.errors import ExportError
 from plait_export.graphs import (
     BATCH,
@@ -31,13 +40,16 @@ from plait_export.graphs import (
     clean,
     graph_shape,
     head_feeds,
+    rename_values,
 )
 from plait_export.progress import Progress
 from plait_export.samples import Sample
+from plait_export.texts import bank_of, members_of
 
 OPSET = 20
 # Not 1, which torch would take for a constant, and unlikely to be another dimension's size.
 _EXAMPLE_BATCH = 3
+_OUTSIDE = "plait_outside_"
 
 
 class _Named(nn.Module):
@@ -51,16 +63,29 @@ class _Named(nn.Module):
         return cast(Tensor, self.module(*tensors))
 
 
+class _Masked(nn.Module):
+    """An encoder of ids and mask behind the bundle's one input, [batch, 2, tokens]."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, sample: Tensor) -> Tensor:
+        return cast(Tensor, self.encoder(sample[:, 0], sample[:, 1]))
+
+
 @dataclass(frozen=True)
 class Traced:
     """A deployment's graphs, and its modules, ready to answer as the reference.
 
     graphs: encoders in the order of modalities, then heads, by graph name.
+    members: files that modalities need beside their graphs: tokenizers and banks.
     """
 
     deployment: Deployment
     graphs: dict[str, Graph]
     modules: dict[str, nn.Module]
+    members: dict[str, bytes]
 
     def encoder(self, modality: str) -> Graph:
         return self.graphs[encoder_name(modality)]
@@ -85,6 +110,7 @@ def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress)
     """Exports every encoder and head with real samples as example input. Raises ExportError."""
     graphs: dict[str, Graph] = {}
     modules: dict[str, nn.Module] = {}
+    members: dict[str, bytes] = {}
     embeddings: dict[str, FloatArray] = {}
     total = len(deployment.modalities) + len(deployment.heads)
     examples = [samples[i % len(samples)] for i in range(_EXAMPLE_BATCH)]
@@ -92,7 +118,7 @@ def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress)
         progress("trace", len(graphs), total)
         where = f"deployment {deployment.name!r}, modality {name}, encoder"
         prepared = reference.prepare_all(modality, [sample[name] for sample in examples])
-        module = _frozen(modality.encoder, where)
+        module = _frozen(_encoder_of(modality), where)
         graph = _export(
             module,
             {"sample": prepared},
@@ -103,6 +129,11 @@ def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress)
         )
         graphs[graph.name], modules[graph.name] = graph, module
         embeddings[name] = run_module(module, [prepared])
+        if isinstance(modality, Text):
+            bank = None
+            if modality.bank is not None:
+                bank = bank_of(modality, partial(_embed, module))
+            members |= members_of(name, modality, bank)
     for name, head in deployment.heads.items():
         progress("trace", len(graphs), total)
         where = f"deployment {deployment.name!r}, head {name}"
@@ -116,7 +147,7 @@ def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress)
         )
         graphs[graph.name], modules[graph.name] = graph, module
     progress("trace", total, total)
-    return Traced(deployment, graphs, modules)
+    return Traced(deployment, graphs, modules, members)
 
 
 def run_module(module: nn.Module, inputs: Sequence[FloatArray]) -> FloatArray:
@@ -124,6 +155,16 @@ def run_module(module: nn.Module, inputs: Sequence[FloatArray]) -> FloatArray:
     with torch.inference_mode():
         output = module(*(torch.from_numpy(np.ascontiguousarray(array)) for array in inputs))
     return np.ascontiguousarray(output.numpy(), dtype=np.float32)
+
+
+def _embed(module: nn.Module, prepared: FloatArray) -> FloatArray:
+    return run_module(module, [prepared])
+
+
+def _encoder_of(modality: Modality) -> nn.Module:
+    if isinstance(modality, Text) and modality.mask:
+        return _Masked(modality.encoder)
+    return modality.encoder
 
 
 def _frozen(module: nn.Module, where: str) -> nn.Module:
@@ -151,6 +192,8 @@ def _export(
     _check_output(module, feeds, where)
     example = tuple(torch.from_numpy(array) for array in feeds.values())
     batch = torch.export.Dim(BATCH, min=1)
+    # Names that no value inside has; the canonical ones follow.
+    named = {f"{_OUTSIDE}{given}": given for given in (*feeds, output)}
     try:
         with _quiet():
             program = torch.onnx.export(
@@ -158,8 +201,8 @@ def _export(
                 example,
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=list(feeds),
-                output_names=[output],
+                input_names=[f"{_OUTSIDE}{given}" for given in feeds],
+                output_names=[f"{_OUTSIDE}{output}"],
                 dynamic_shapes=(tuple({0: batch} for _ in example),),
                 external_data=False,
                 verbose=False,
@@ -180,6 +223,7 @@ def _export(
             action="Try torch.onnx.export on the module by itself.",
         )
     model = clean(program.model_proto, name)
+    rename_values(model, named)
     inputs = tuple(_describe(value, where) for value in model.graph.input)
     outputs = [_describe(value, where) for value in model.graph.output]
     if [tensor.name for tensor in inputs] != list(feeds) or len(outputs) != 1:

@@ -5,12 +5,16 @@
 >>> answer["exercise"].label, answer.presence
 """
 
+from plait._core import SignalState
 from plait.bundle import Bundle
 from plait.errors import BackendError, BundleError, ConfigError, Error, SampleError
+from plait.feature_stream import FeatureStream
 from plait.frame import Frame
 from plait.library import cmake_dir, find_onnxruntime, version
 from plait.model import Answer, Model, Quality, Result, Timings, load
 from plait.series import Series
+from plait.sound import Sound
+from plait.tokenizer import Tokenizer
 
 __all__ = [
     "Answer",
@@ -19,13 +23,17 @@ __all__ = [
     "BundleError",
     "ConfigError",
     "Error",
+    "FeatureStream",
     "Frame",
     "Model",
     "Quality",
     "Result",
     "SampleError",
     "Series",
+    "SignalState",
+    "Sound",
     "Timings",
+    "Tokenizer",
     "cmake_dir",
     "find_onnxruntime",
     "load",

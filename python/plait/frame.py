@@ -56,12 +56,11 @@ class Frame:
         planes = tuple(data) if isinstance(data, (tuple, list)) else data
         object.__setattr__(self, "data", planes)
         object.__setattr__(self, "format", format)
-        object.__setattr__(self, "region", _region(region))
+        object.__setattr__(self, "region", None if region is None else check_region(region))
 
 
-def _region(region: Sequence[int] | None) -> tuple[int, int, int, int] | None:
-    if region is None:
-        return None
+def check_region(region: Sequence[int]) -> tuple[int, int, int, int]:
+    """(x, y, width, height) as whole numbers. Raises SampleError for anything else."""
     sides = list(region) if isinstance(region, (Sequence, np.ndarray)) else []
     whole = all(isinstance(side, (int, np.integer)) and abs(side) < 2**31 for side in sides)
     if len(sides) != 4 or not whole:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -13,14 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plait import _core
+from plait._core import SignalState
 from plait.errors import ConfigError
-from plait.frame import Frame
+from plait.feature_stream import FeatureStream
+from plait.frame import Frame, check_region
 from plait.library import find_onnxruntime
 from plait.series import Series
+from plait.sound import Sound
 
-Sample: TypeAlias = NDArray[Any] | Series | Frame | Any
+Sample: TypeAlias = NDArray[Any] | Series | Frame | Sound | Any
 """Of a signal: an array [time, channels] or a Series. Of a frame: an array in the declared format,
-or a Frame. An array is NumPy's, or anything that offers DLPack on the CPU."""
+or a Frame. Of a sound: an array [frames] or [frames, channels], or a Sound. Of a text: a str. An
+array is NumPy's, or anything that offers DLPack on the CPU."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,47 @@ class Model:
     def encode_prepared(self, modality: str, prepared: NDArray[Any]) -> NDArray[np.float32]:
         """Encoder input [1, ...] -> embedding [1, ...]."""
         return self._core.encode_prepared(modality, prepared)
+
+    def prepare_regions(
+        self, modality: str, frame: Any, regions: Sequence[Sequence[int]]
+    ) -> NDArray[Any]:
+        """Several regions of one frame -> encoder inputs [regions, ...], over all threads.
+
+        Each row is, bit for bit, what prepare() gives of the frame with that region. The frame
+        itself states no region; each of regions is (x, y, width, height) in its pixels.
+
+        Raises:
+            SampleError: a frame or a region is not what the bundle can take.
+            ConfigError: the modality is not of kind "frame".
+        """
+        return self._core.prepare_regions(modality, frame, [check_region(r) for r in regions])
+
+    def encode_regions(
+        self, modality: str, frame: Any, regions: Sequence[Sequence[int]]
+    ) -> NDArray[np.float32]:
+        """The same, and through the encoder as one batch -> embeddings [regions, ...].
+
+        A batch may round otherwise than single runs do.
+        """
+        return self._core.encode_regions(modality, frame, [check_region(r) for r in regions])
+
+    def feature_stream(self, modality: str) -> FeatureStream:
+        """Features of a modality of kind "sound", chunk by chunk.
+
+        Raises:
+            ConfigError: the modality is of another kind, or a waveform, which has no frames.
+        """
+        return FeatureStream(self._core.feature_stream(modality))
+
+    def signal_state(self, modality: str) -> SignalState:
+        """Where a stream of samples begins, of a signal whose normalisation is running.
+
+        Pass it with every sample of the stream, as plait.Series(values, state=state). Its mean and
+        variance, a value a channel, may be read, stored and set.
+
+        Raises ConfigError for a modality of another kind or normalisation.
+        """
+        return self._core.signal_state(modality)
 
     def fuse(self, /, **embeddings: NDArray[np.float32] | None) -> Result:
         """Embeddings, each [1, ...] or None for absent -> answers. Every modality is named."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from plait._core import SignalState
 from plait.errors import SampleError
 
 
@@ -17,13 +18,17 @@ class Series:
 
     With time stamps the series may be longer than the model's window and jittery: it is resampled
     to the nominal rate, and the window is the part that ends at the last stamp. Without, it is one
-    window.
+    window of a declared rate.
 
     Args:
         values: [time, channels]; float32, float64 or int16. Not copied.
         timestamps_ns: one integer a row, nanoseconds, strictly increasing.
-        rate_hz: the rate of values, where known; checked against the bundle's.
+        rate_hz: the rate of values, where known: one of the rates that the bundle declares. Without
+            time stamps there are as many rows as that rate gives in the window's time, rounded
+            up.
         unit: the unit of values, where it is not the sensor's declared one, e.g. "g".
+        state: of a modality whose normalisation is running: what Model.signal_state() made; every
+            sample moves it on. None: the sample stands alone.
 
     Raises:
         SampleError: time stamps that are not integers.
@@ -33,6 +38,7 @@ class Series:
     timestamps_ns: NDArray[np.int64] | None = None
     rate_hz: float | None = None
     unit: str | None = None
+    state: SignalState | None = None
 
     def __init__(
         self,
@@ -40,11 +46,13 @@ class Series:
         timestamps_ns: ArrayLike | None = None,
         rate_hz: float | None = None,
         unit: str | None = None,
+        state: SignalState | None = None,
     ) -> None:
         object.__setattr__(self, "values", np.asarray(values))
         object.__setattr__(self, "timestamps_ns", _nanoseconds(timestamps_ns))
         object.__setattr__(self, "rate_hz", rate_hz)
         object.__setattr__(self, "unit", unit)
+        object.__setattr__(self, "state", state)
 
 
 def _nanoseconds(stamps: ArrayLike | None) -> NDArray[np.int64] | None:

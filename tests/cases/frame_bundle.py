@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
@@ -37,6 +38,7 @@ def frame_section(**changes: Any) -> Section:
         "arithmetic": changes.pop("arithmetic", "exact"),
         "scale": changes.pop("scale", 1.0),
         "layout": changes.pop("layout", "NHWC"),
+        "dtype": changes.pop("dtype", "float32"),
     }
     channels = 3 if section["channels"] in ("RGB", "BGR") else 1
     section["mean"] = list(changes.pop("mean", [0.0] * channels))
@@ -50,34 +52,58 @@ def frame_section(**changes: Any) -> Section:
 
 def write_frame_bundle(path: Path, frames: Mapping[str, Section]) -> Path:
     """One camera a section, each encoded as the mean of its input; one head that sums them."""
-    files: dict[str, bytes] = {}
-    graphs: list[dict[str, Any]] = []
-    modalities = []
+    modalities = {}
     for name, section in frames.items():
         height, width = (section["crop"] if "crop" in section else section["resize"])["size"]
         channels = len(section["mean"])
         shape = [channels, height, width]
         if section["layout"] == "NHWC":
             shape = [height, width, channels]
-        graphs.append(_graph(f"{name}_encoder", "encoder", {"sample": shape}, {"embedding": [1]}))
-        files[f"graphs/{name}_encoder.onnx"] = _mean_encoder(shape)
+        modalities[name] = ("frame", section, shape)
+    return write_light_bundle(path, modalities)
+
+
+def write_signal_bundle(path: Path, signals: Mapping[str, Section]) -> Path:
+    """The same of signals."""
+    modalities = {}
+    for name, section in signals.items():
+        shape = [len(section["channels"]), section["window"]]
+        modalities[name] = (
+            "signal",
+            section,
+            shape if section["layout"] == "NCT" else shape[::-1],
+        )
+    return write_light_bundle(path, modalities)
+
+
+def write_light_bundle(path: Path, described: Mapping[str, tuple[str, Section, list[int]]]) -> Path:
+    """Modalities by kind, section and shape of their encoder's input."""
+    files: dict[str, bytes] = {}
+    graphs: list[dict[str, Any]] = []
+    modalities = []
+    for name, (kind, section, shape) in described.items():
+        dtype = section.get("dtype", "float32")
+        encoder = _graph(f"{name}_encoder", "encoder", {"sample": shape}, {"embedding": [1]})
+        encoder["inputs"][0]["dtype"] = dtype
+        graphs.append(encoder)
+        files[f"graphs/{name}_encoder.onnx"] = _mean_encoder(shape, dtype)
         modalities.append(
             {
                 "name": name,
-                "kind": "frame",
+                "kind": kind,
                 "encoder": f"{name}_encoder",
                 "max_age_ms": 100.0,
                 "when_missing": "mask",
-                "frame": section,
+                kind: section,
             }
         )
-    inputs = {**{name: [1] for name in frames}, "presence": [len(frames)]}
+    inputs = {**{name: [1] for name in described}, "presence": [len(described)]}
     graphs.append(_graph("sum_head", "head", inputs, {"embedding": [1]}))
-    files["graphs/sum_head.onnx"] = _sum_head(list(frames))
+    files["graphs/sum_head.onnx"] = _sum_head(list(described))
     manifest = {
         "format": "plait-bundle",
         "format_version": {"major": 1, "minor": 0},
-        "name": "frames",
+        "name": "light",
         "modalities": modalities,
         "graphs": graphs,
         "heads": [
@@ -85,7 +111,7 @@ def write_frame_bundle(path: Path, frames: Mapping[str, Section]) -> Path:
                 "name": "sum",
                 "kind": "embedding",
                 "graph": "sum_head",
-                "modalities": list(frames),
+                "modalities": list(described),
             }
         ],
         "variants": [
@@ -119,17 +145,19 @@ def _graph(
     }
 
 
-def _value(name: str, shape: list[int]) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
+def _value(name: str, shape: list[int], dtype: str = "float32") -> onnx.ValueInfoProto:
+    element = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    return helper.make_tensor_value_info(name, element, ["batch", *shape])
 
 
-def _mean_encoder(shape: list[int]) -> bytes:
+def _mean_encoder(shape: list[int], dtype: str) -> bytes:
     nodes = [
-        helper.make_node("Flatten", ["sample"], ["flat"]),
+        helper.make_node("Cast", ["sample"], ["values"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["values"], ["flat"]),
         helper.make_node("ReduceMean", ["flat", "axes"], ["embedding"], keepdims=1),
     ]
     axes = helper.make_tensor("axes", TensorProto.INT64, [1], [1])
-    return _model(nodes, [_value("sample", shape)], [_value("embedding", [1])], [axes])
+    return _model(nodes, [_value("sample", shape, dtype)], [_value("embedding", [1])], [axes])
 
 
 def _sum_head(names: list[str]) -> bytes:

@@ -42,6 +42,7 @@ def described(section: Section) -> Frame:
         mean=section["mean"],
         std=section["std"],
         layout=section["layout"],
+        dtype=section["dtype"],
     )
 
 

@@ -222,6 +222,27 @@ json frame_manifest() {
   return manifest;
 }
 
+json sound_manifest() {
+  json manifest = example_manifest();
+  json& modality = manifest["modalities"][0];
+  modality.erase("signal");
+  modality["kind"] = "sound";
+  modality["sound"] = json::parse(R"({
+    "sensor": {"rate_hz": 48000.0, "channels": 2}, "channel": 1, "rate_hz": 16000.0,
+    "resampler": {"zeros": 24, "rolloff": 0.9, "beta": 11.5},
+    "window": 16000, "shorter": "repeat", "longer": "last", "gain": 32768.0,
+    "family": "custom", "features": "mfcc",
+    "mel": {"length": 400, "step": 160, "fft": 512, "window": "povey", "edges": "kaldi",
+            "drop_last": true, "remove_mean": true, "preemphasis": 0.97, "spectrum": "magnitude",
+            "bins": 23, "low_hz": 20.0, "high_hz": 7600.0, "scale": "kaldi", "norm": "slaney",
+            "log": {"kind": "db", "floor": 1e-10, "offset": 0.5, "reference": "max", "range": 80.0},
+            "coefficients": 3, "lifter": 22.0, "frames": 120, "pad": -1.5},
+    "mean": [-4.0, 1.0, 2.0], "std": [4.0], "layout": "NTF"
+  })");
+  manifest["graphs"][0]["inputs"][0]["shape"] = {"batch", 120, 3};
+  return manifest;
+}
+
 Bytes write_bundle(const std::string& manifest, const MemberList& members) {
   MemberList all{{"manifest.json", manifest}};
   all.insert(all.end(), members.begin(), members.end());

@@ -42,6 +42,8 @@ void patch(Bytes& bytes, std::size_t position, std::uint64_t value, std::size_t 
 nlohmann::json example_manifest();
 /// The same with a camera in place of the wrist.
 nlohmann::json frame_manifest();
+/// The same with a microphone.
+nlohmann::json sound_manifest();
 /// The members both name, with contents of odd sizes, one of them empty.
 MemberList example_members();
 

@@ -166,15 +166,21 @@ ModalityDescription levels_of(FrameFilter filter, FrameArithmetic arithmetic, st
   return modality;
 }
 
+std::vector<std::byte> prepared_bytes(const ModalityDescription& modality, const Frame& frame,
+                                      const detail::FrameKernels& kernels,
+                                      detail::ThreadPool* pool) {
+  const auto preprocessor =
+      detail::make_frame_preprocessor(modality, "test.plait, modality camera", pool, kernels);
+  const auto scratch = preprocessor->make_scratch();
+  Tensor out(preprocessor->input_dtype(), preprocessor->input_shape());
+  preprocessor->prepare(frame, *scratch, out.view());
+  const auto* data = static_cast<const std::byte*>(out.view().data);
+  return {data, data + out.view().bytes()};
+}
+
 std::vector<float> prepared(const ModalityDescription& modality, const Frame& frame,
                             const detail::FrameKernels& kernels) {
-  const auto preprocessor =
-      detail::make_frame_preprocessor(modality, "test.plait, modality camera", kernels);
-  const auto scratch = preprocessor->make_scratch();
-  Tensor out(DType::kFloat32, preprocessor->input_shape());
-  preprocessor->prepare(frame, *scratch, out.view());
-  const auto span = out.view().as_span<float>();
-  return {span.begin(), span.end()};
+  return elements<float>(prepared_bytes(modality, frame, kernels));
 }
 
 std::vector<double> reference(const FrameDescription& description, const Frame& frame) {

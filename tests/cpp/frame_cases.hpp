@@ -1,10 +1,13 @@
 // frame_cases.hpp: random frames of any format, and the same filters in plain float64.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <random>
 #include <vector>
 
+#include "base/thread_pool.hpp"
 #include "plait/manifest.hpp"
 #include "preprocess/frame_kernels.hpp"
 
@@ -24,7 +27,20 @@ OwnedFrame random_frame(PixelFormat format, std::int64_t width, std::int64_t hei
 ModalityDescription levels_of(FrameFilter filter, FrameArithmetic arithmetic, std::int64_t height,
                               std::int64_t width);
 
-/// What the preparation gives on the given inner loops.
+/// What the preparation gives on the given inner loops, in the description's element type.
+std::vector<std::byte> prepared_bytes(const ModalityDescription& modality, const Frame& frame,
+                                      const detail::FrameKernels& kernels,
+                                      detail::ThreadPool* pool = nullptr);
+
+/// Bytes as the elements that they are.
+template <typename Element>
+std::vector<Element> elements(const std::vector<std::byte>& bytes) {
+  std::vector<Element> list(bytes.size() / sizeof(Element));
+  std::memcpy(list.data(), bytes.data(), bytes.size());
+  return list;
+}
+
+/// The same of a description in float32.
 std::vector<float> prepared(const ModalityDescription& modality, const Frame& frame,
                             const detail::FrameKernels& kernels);
 

@@ -143,6 +143,27 @@ TEST(ManifestFrame, refuses_what_does_not_go_together) {
   EXPECT_EQ(refusal_of(nearest), "");
 }
 
+TEST(ManifestFrame, takes_an_element_type_that_holds_the_values) {
+  EXPECT_EQ(parse(frame_manifest()).dtype, DType::kFloat32);
+  json manifest = with("/dtype", "float16");
+  EXPECT_EQ(refusal_of(manifest), "modalities[0].encoder, graph 'wrist_encoder', input 'sample'");
+  manifest["graphs"][0]["inputs"][0]["dtype"] = "float16";
+  EXPECT_EQ(parse(manifest).dtype, DType::kFloat16);
+  manifest["modalities"][0]["frame"]["scale"] = 1000.0;
+  EXPECT_EQ(refusal_of(manifest), "modalities[0].frame.dtype");
+  EXPECT_EQ(refusal_of(with("/dtype", "float64")), "modalities[0].frame.dtype");
+
+  manifest["graphs"][0]["inputs"][0]["dtype"] = "uint8";
+  json& frame = manifest["modalities"][0]["frame"];
+  frame["dtype"] = "uint8";
+  EXPECT_EQ(refusal_of(manifest), "modalities[0].frame.dtype");
+  frame["scale"] = 1;
+  frame["mean"] = {0, 0, 0};
+  EXPECT_EQ(refusal_of(manifest), "modalities[0].frame.dtype");
+  frame["std"] = {1, 1, 1};
+  EXPECT_EQ(parse(manifest).dtype, DType::kUInt8);
+}
+
 TEST(ManifestFrame, refuses_an_encoder_of_another_shape) {
   for (const json& shape : {json{"batch", 3, 37, 29}, json{"batch", 29, 37, 3},
                             json{"batch", 37, 29, 1}, json{"batch", 37, 29}}) {

@@ -34,6 +34,7 @@ from tests.cases.rebundle import Manifest, read_manifest, rebundle
 
 PAGE = Path(__file__).parents[2] / "docs" / "sensors.md"
 PROGRAM = Path(__file__).parents[1] / "cases" / "prepare_frame.cpp"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "cpp_app"
 
 
 @dataclass(frozen=True)
@@ -163,18 +164,22 @@ def test_inspect_says_what_a_camera_is(cameras: Cameras) -> None:
 
 
 def test_the_snippet_of_the_docs_runs(cameras: Cameras, generator: np.random.Generator) -> None:
-    snippet = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert len(snippet) == 1
+    snippets = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    of_cameras = [one for one in snippets if "plait.Frame(" in one or "_regions(" in one]
+    assert len(of_cameras) == 2
     names: dict[str, Any] = {
         "plait": plait,
         "model": plait.load(str(cameras.path), threads=1),
-        "bgr": raw_samples(generator)["front"],
+        "bgr": generator.integers(0, 256, (480, 640, 3), dtype=np.uint8),
         "luma": np.zeros((500, 720), np.uint8),
         "chroma": np.zeros((250, 360, 2), np.uint8),
     }
-    exec(compile(f"answer = {snippet[0]}", str(PAGE), "exec"), names)  # the page's own words
+    answered, regions = of_cameras
+    exec(compile(f"answer = {answered}", str(PAGE), "exec"), names)  # the page's own words
     presence = {"front": "fresh", "rear": "fresh", "gyroscope": "absent"}
     assert names["answer"].presence == presence
+    exec(compile(regions, str(PAGE), "exec"), names)
+    assert names["crops"].shape == (2, 3, 33, 29) and names["embeddings"].shape == (2, 9)
 
 
 def test_run_takes_a_picture_or_an_array_of_the_cameras_format(
@@ -239,6 +244,68 @@ def test_cpp_prepares_and_answers_with_the_same_bits(
     assert np.fromfile(tmp_path / "out.f32", "<f4").tobytes() == python.tobytes()
 
 
+def test_the_cpp_example_reads_pictures_and_raw_frames(
+    cameras: Cameras, tmp_path: Path, generator: np.random.Generator
+) -> None:
+    program = build_example(tmp_path)
+    frames = [raw_samples(generator) for _ in range(3)]
+    front, rear = frames[0]["front"], frames[0]["rear"]
+    noisy = [
+        front,
+        np.flipud(front).copy(),
+        generator.integers(0, 256, front.shape, dtype=np.uint8),
+    ]
+    Image.fromarray(front[:, :, ::-1]).save(tmp_path / "front.ppm")
+    np.stack(noisy).tofile(tmp_path / "front.bgr")
+    np.stack([rear] * 3).tofile(tmp_path / "rear.nv12")
+    grey = generator.integers(0, 256, (52, 39), dtype=np.uint8)
+    Image.fromarray(grey).save(tmp_path / "rear.pgm")
+    model = plait.load(str(cameras.path), precision="fp32", threads=1)
+    rows, columns = front.shape[:2]
+    raw_front = f"{tmp_path / 'front.bgr'}:{columns}x{rows}"
+    raw_rear = f"{tmp_path / 'rear.nv12'}:{rear.shape[1]}x{rear.shape[0] * 2 // 3}"
+    grey_frame = plait.Frame(grey, "gray8")
+    for said, samples in (
+        ((f"{tmp_path / 'front.ppm'}", raw_rear), [(front, rear)]),
+        ((raw_front, raw_rear), [(each, rear) for each in noisy]),
+        ((raw_front, f"{tmp_path / 'rear.pgm'}"), [(front, grey_frame)]),
+    ):
+        done = run_example(program, cameras.path, *said, out=tmp_path / "scores.f32")
+        assert done.returncode == 0, done.stderr
+        scores = np.fromfile(tmp_path / "scores.f32", "<f4").reshape(len(samples), -1)
+        for row, (one, other) in zip(scores, samples, strict=True):
+            expected = model(front=one, rear=other, gyroscope=None)["distance"].scores
+            assert expected is not None and row.tobytes() == expected.tobytes()
+    (tmp_path / "no.ppm").write_bytes(b"P3 2 2 255 1 2 3")
+    for wrong, words in (
+        (f"{tmp_path / 'no.ppm'}", "no binary PPM"),
+        (f"{tmp_path / 'front.bgr'}:{columns + 1}x{rows}", "whole frames"),
+        (f"{tmp_path / 'missing.ppm'}", "cannot read"),
+    ):
+        done = run_example(program, cameras.path, wrong, raw_rear, out=tmp_path / "none.f32")
+        assert done.returncode == 1 and words in done.stderr
+
+
+def build_example(folder: Path) -> Path:
+    package = Path(plait.cmake_dir()).parents[2]
+    sources = sorted(str(source) for source in EXAMPLE.glob("*.cpp"))
+    program = folder / "cpp_app"
+    build = ["g++", "-std=c++20", "-Wall", "-Wextra", *sources, "-o", str(program)]
+    build += [f"-I{package / 'include'}", f"-L{package / 'lib'}", "-lplait"]
+    subprocess.run([*build, f"-Wl,-rpath,{package / 'lib'}"], check=True)
+    return program
+
+
+def run_example(
+    program: Path, bundle: Path, front: str, rear: str, *, out: Path
+) -> subprocess.CompletedProcess[str]:
+    command = [str(program), str(bundle), "--front", front, "--rear", rear]
+    command += ["--absent", "gyroscope", "--precision", "fp32", "--threads", "1"]
+    environment = {**os.environ, "PLAIT_ONNXRUNTIME": str(plait.find_onnxruntime())}
+    command += ["--out", str(out)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -263,6 +330,10 @@ def test_cpp_prepares_and_answers_with_the_same_bits(
         ({"std": (1.0, 0.0, 1.0)}, "finite std above 0"),
         ({"layout": "NCT"}, "layout as one of"),
         ({"crop_rounding": "up"}, "crop_rounding as one of"),
+        ({"dtype": "float64"}, "dtype as one of"),
+        ({"dtype": "uint8"}, "levels as they are"),
+        ({"dtype": "uint8", "scale": 1.0, "std": (1.0, 1.0, 2.0)}, "levels as they are"),
+        ({"dtype": "float16", "scale": 300.0}, "the largest float16"),
     ],
 )
 def test_a_description_that_makes_no_sense_is_refused(changes: dict[str, Any], words: str) -> None:

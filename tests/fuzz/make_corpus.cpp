@@ -1,12 +1,16 @@
 // make_corpus.cpp: writes the seeds of the fuzz targets: make_corpus FOLDER.
+#include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <random>
 #include <string>
 #include <string_view>
 
 #include "bundle_writer.hpp"
+#include "tokenizer_cases.hpp"
 
 namespace {
 
@@ -52,7 +56,56 @@ Bytes smallest_bundle() {
   return plait::testing::write_bundle(manifest.dump(), members);
 }
 
+/// Bytes that choose a description and frames: mostly sensible ones, whatever they are.
+void write_frames(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  for (unsigned seed = 1; seed <= 24; ++seed) {
+    std::minstd_rand random(seed);
+    std::array<std::uint8_t, 320> bytes{};
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random() >> 8);
+    write(folder / std::to_string(seed), bytes.data(), bytes.size());
+  }
+}
+
+/// WAV files of a few samples, and PCM behind the bytes that choose how it is prepared.
+void write_sounds(const std::filesystem::path& folder) {
+  using namespace std::string_literals;
+  const std::filesystem::path wavs = folder / "wav";
+  const std::filesystem::path sounds = folder / "sound";
+  std::filesystem::create_directories(wavs);
+  std::filesystem::create_directories(sounds);
+  const std::string pcm = "fmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0"s;
+  const std::string real = "fmt \x10\0\0\0\x03\0\x01\0\x80\x3e\0\0\0\xfa\0\0\x04\0\x20\0"s;
+  const std::string data = "data\x08\0\0\0abcdefgh"s;
+  const std::string odd = "LIST\x03\0\0\0abc\0"s;
+  int number = 0;
+  for (const std::string& chunks : {pcm + data, real + data, data + pcm, odd + pcm + data}) {
+    const std::string file = "RIFF\0\0\0\0WAVE"s + chunks;
+    write(wavs / std::to_string(number++), file.data(), file.size());
+  }
+  for (char kind = 0; kind < 8; ++kind) {
+    std::string bytes(27, kind);  // one a choice
+    for (int i = 0; i < 600; ++i) bytes += static_cast<char>(i * (kind + 3) / 5);
+    write(sounds / std::to_string(kind), bytes.data(), bytes.size());
+  }
+}
+
+/// Tokenizers, and for each of them texts; the first byte of a text chooses its tokenizer.
+void make_texts(const std::filesystem::path& tokenizers, const std::filesystem::path& texts) {
+  std::filesystem::create_directories(tokenizers);
+  std::filesystem::create_directories(texts);
+  int number = 0;
+  for (const std::string& json : plait::testing::all_tokenizers()) {
+    write(tokenizers / std::to_string(number), json.data(), json.size());
+    const std::string text = std::string(1, static_cast<char>(number)) +
+                             "The cat's 42 toys, ab\u0301 [MASK]\n \u4e2d \U0001F600<|end|>";
+    write(texts / std::to_string(number), text.data(), text.size());
+    ++number;
+  }
+}
+
 void make_corpus(const std::filesystem::path& folder) {
+  write_frames(folder / "frame");
   const std::filesystem::path bundles = folder / "bundle";
   const std::filesystem::path manifests = folder / "manifest";
   std::filesystem::create_directories(bundles);
@@ -69,7 +122,11 @@ void make_corpus(const std::filesystem::path& folder) {
   write(manifests / "example", manifest.data(), manifest.size());
   const std::string frames = plait::testing::frame_manifest().dump();
   write(manifests / "frame", frames.data(), frames.size());
+  const std::string sounds = plait::testing::sound_manifest().dump();
+  write(manifests / "sound", sounds.data(), sounds.size());
   write(manifests / "empty", "{}", 2);
+  write_sounds(folder);
+  make_texts(folder / "tokenizer", folder / "text");
 }
 
 }  // namespace

@@ -102,6 +102,22 @@ def test_run_answers_every_window_as_the_model_does(
         assert line["timings"]["total_ns"] >= line["timings"]["encode_ns"]["accelerometer"] > 0
 
 
+def test_run_prints_the_highest_scores_only_where_told(
+    cli: Plait, tiny_bundle: Path, recordings: dict[str, Path]
+) -> None:
+    arguments = ["run", tiny_bundle, *samples_of(recordings, *RAW)]
+    _, every, _ = cli(*arguments)
+    code, highest, _ = cli(*arguments, "--top", "2")
+    assert code == 0
+    for line, short in zip(every.splitlines(), highest.splitlines(), strict=True):
+        scores = json.loads(line)["scores"]
+        best = sorted(scores.values(), reverse=True)[:2]
+        assert list(json.loads(short)["scores"].values()) == best
+        heads = json.loads(short)["heads"]
+        assert heads["exercise"]["output"] is None
+        assert heads["effort"]["output"] == json.loads(line)["heads"]["effort"]["output"]
+
+
 def test_run_takes_modalities_of_different_rates(
     cli: Plait, tiny_bundle: Path, recordings: dict[str, Path]
 ) -> None:
@@ -151,11 +167,11 @@ def test_run_resamples_a_recording_with_time_stamps(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--absent", "ecg"], 2, "modality accelerometer: expected either --sample or --absent"),
+        (["--absent", "ecg"], 2, "modality accelerometer: expected either a source or --absent"),
         (["--sample", "sonar=a.npy"], 2, "expected one of accelerometer, gyroscope, ecg"),
         (["--absent", "sonar"], 2, "got sonar"),
         (["--sample", "accelerometer"], 2, "expected NAME=FILE"),
-        ([p for m in RAW for p in ("--absent", m)], 2, "at least one --sample"),
+        ([p for m in RAW for p in ("--absent", m)], 2, "at least one source"),
         (["--hop", "0"], 2, "--hop"),
         (["--sample", "accelerometer=none.npy"], 4, "none.npy"),
     ],

@@ -1,4 +1,4 @@
-"""Recordings: what CSV and NPY files are read as, what is refused, and how they are cut."""
+"""Recordings: what CSV and NPY files are read as, and what is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import plait
-from plait.cli.recordings import Recording, count_windows, cut, read_recording
+from plait.sources.recordings import Recording, read_recording
 
 SIGNAL = {
     "window": 7,
@@ -121,63 +121,3 @@ def test_an_empty_or_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
 def test_an_npy_that_does_not_fit_is_refused(tmp_path: Path, array: NDArray[Any]) -> None:
     np.save(tmp_path / "a.npy", array)
     refused(tmp_path / "a.npy")
-
-
-def steady(name: str, rows: int, window: int, rate_hz: float) -> Recording:
-    return Recording(name, np.arange(rows * 3).reshape(rows, 3), None, window, rate_hz)
-
-
-@pytest.mark.parametrize("hop", [1, 3, 7, 100])
-def test_a_steady_recording_is_cut_every_hop_rows(hop: int) -> None:
-    recording = steady("a", 101, 7, 50.0)
-    windows = list(cut([recording], hop))
-    expected = [recording.values[i : i + 7] for i in range(0, 101 - 7 + 1, hop)]
-    assert count_windows([recording], hop) == len(windows) == len(expected)
-    for index, (window, rows) in enumerate(zip(windows, expected, strict=True)):
-        np.testing.assert_array_equal(window.samples["a"], rows)
-        assert window.index == index
-        assert window.time_ns == round((index * hop + 6) * 2e7)
-
-
-def test_recordings_of_other_rates_end_together(generator: np.random.Generator) -> None:
-    fast, slow = steady("fast", 997, 101, 125.0), steady("slow", 263, 29, 33.0)
-    hop = int(generator.integers(5, 60))
-    windows = list(cut([fast, slow], hop))
-    assert len(windows) == count_windows([fast, slow], hop) > 1
-    for window in windows:
-        for recording in (fast, slow):
-            sample = window.samples[recording.modality]
-            assert isinstance(sample, np.ndarray)
-            assert sample.shape == (recording.window, 3)
-            last_row = int(sample[-1, 0]) // 3
-            age_ns = window.time_ns - recording.time_ns(last_row)
-            assert -1 <= age_ns < recording.period_ns
-
-
-def test_a_jittery_recording_keeps_all_rows_of_its_window(generator: np.random.Generator) -> None:
-    stamps = 10**18 + np.cumsum(generator.integers(15_000_000, 25_000_000, size=211))
-    recording = Recording("a", np.arange(211 * 3).reshape(211, 3), stamps, 7, 50.0)
-    windows = list(cut([recording], 5))
-    assert len(windows) == count_windows([recording], 5)
-    previous = -1
-    for window in windows:
-        series = window.samples["a"]
-        assert isinstance(series, plait.Series)
-        times = np.asarray(series.timestamps_ns)
-        assert len(times) == len(series.values)
-        assert times[-1] <= window.time_ns < times[-1] + 25_000_000
-        # The first row lies at or before the window's begin, the second after it.
-        begin = times[-1] - 6 * 20_000_000
-        assert times[0] <= begin < times[1]
-        assert previous < window.time_ns
-        previous = window.time_ns
-
-
-def test_recordings_without_a_common_time_are_refused() -> None:
-    stamps = np.arange(50, dtype=np.int64) * 20_000_000 + 10**18
-    timed = Recording("timed", np.zeros((50, 3)), stamps, 7, 50.0)
-    with pytest.raises(plait.SampleError, match="whole window"):
-        list(cut([timed, steady("steady", 50, 7, 50.0)], 7))
-    short = Recording("short", np.zeros((3, 3)), stamps[:3], 7, 50.0)
-    with pytest.raises(plait.SampleError, match="whole window"):
-        list(cut([short], 7))

@@ -46,13 +46,19 @@ def validator() -> Draft202012Validator:
     return Draft202012Validator(schema)
 
 
-@pytest.fixture(scope="module", params=["signals", "frames"])
+@pytest.fixture(scope="module", params=["signals", "frames", "sounds"])
 def whole_bundle(
     request: pytest.FixtureRequest, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """As the exporter writes them: of signals; of two cameras and a signal."""
+    """As the exporter writes them: of signals; of cameras or microphones and a signal."""
     if request.param == "signals":
         return tiny_bundle
+    if request.param == "sounds":
+        from tests.cases.sound_bundle import export_sound_bundle  # takes seconds: torch
+
+        path = tmp_path_factory.mktemp("sound") / "microphone.plait"
+        export_sound_bundle(path, seed=7)
+        return path
     from tests.cases.camera_bundle import export_camera_bundle  # takes seconds: torch
 
     path = tmp_path_factory.mktemp("camera") / "camera.plait"

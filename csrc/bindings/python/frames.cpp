@@ -193,6 +193,18 @@ bool is_frame(const py::handle& value) {
   return !py::isinstance<py::array>(value) && py::hasattr(value, "region");
 }
 
+/// (x, y, width, height), which plait.Frame and Model have made whole numbers.
+Rectangle region_of(const py::handle& region, const std::string& where) {
+  const auto [x, y, width, height] = py::cast<std::array<std::int64_t, 4>>(region);
+  if (width < 1 || height < 1) {
+    throw SampleError({.where = where,
+                       .expected = "a region of at least one pixel",
+                       .got = std::to_string(width) + " x " + std::to_string(height),
+                       .action = "Leave the region out for the whole frame."});
+  }
+  return {x, y, width, height};
+}
+
 }  // namespace
 
 Frame view_frame(const py::handle& value, const FrameDescription& description,
@@ -204,17 +216,24 @@ Frame view_frame(const py::handle& value, const FrameDescription& description,
                             format.is_none() ? description.sensor_format
                                              : pixel_format_named(py::cast<std::string>(format)));
   const py::object region = value.attr("region");
-  if (!region.is_none()) {
-    const auto [x, y, width, height] = py::cast<std::array<std::int64_t, 4>>(region);
-    if (width < 1 || height < 1) {
-      throw SampleError({.where = "modality " + modality,
-                         .expected = "a region of at least one pixel",
-                         .got = std::to_string(width) + " x " + std::to_string(height),
-                         .action = "Leave the region out for the whole frame."});
-    }
-    frame.region = {x, y, width, height};
-  }
+  if (!region.is_none()) frame.region = region_of(region, "modality " + modality);
   return frame;
+}
+
+RegionList::RegionList(const Manifest& manifest, const std::string& modality,
+                       const py::handle& frame, const py::iterable& regions) {
+  const ModalityDescription* described = manifest.modality(modality);
+  if (described == nullptr || described->kind != "frame") {
+    throw ConfigError({.where = "modality " + modality,
+                       .expected = "a modality of kind frame",
+                       .got = described == nullptr ? "none of that name" : described->kind,
+                       .action = "Only frames have regions."});
+  }
+  frame_ = view_frame(frame, described->frame, modality, kept_);
+  for (const py::handle& region : regions) {
+    const std::string place = ", region " + std::to_string(regions_.size());
+    regions_.push_back(region_of(region, "modality " + modality + place));
+  }
 }
 
 }  // namespace plait::python

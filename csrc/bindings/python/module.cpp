@@ -1,4 +1,4 @@
-// module.cpp: the Python extension plait._core: three classes cross the waist, no logic lives here.
+// module.cpp: the Python extension plait._core: few classes cross the waist, no logic lives here.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -9,8 +9,11 @@
 
 #include "bindings/python/arrays.hpp"
 #include "bindings/python/errors.hpp"
+#include "bindings/python/frames.hpp"
 #include "bindings/python/ops.hpp"
 #include "bindings/python/samples.hpp"
+#include "bindings/python/sounds.hpp"
+#include "bindings/python/texts.hpp"
 #include "plait/plait.hpp"
 
 namespace plait::python {
@@ -141,6 +144,36 @@ py::array encode_prepared(const Model& model, const std::string& modality,
   return out.array();
 }
 
+/// The shape of one sample, [1, ...], as that of so many.
+Shape batch_of(const Shape& single, std::size_t count) {
+  std::vector<std::int64_t> dims(single.dims().begin(), single.dims().end());
+  dims.front() = static_cast<std::int64_t>(count);
+  return Shape(dims);
+}
+
+py::array prepare_regions(const Model& model, const std::string& modality, const py::object& frame,
+                          const py::iterable& regions) {
+  const RegionList list(model.manifest(), modality, frame, regions);
+  OwnedArray out(batch_of(model.input_shape(modality), list.regions().size()),
+                 model.input_dtype(modality));
+  {
+    const py::gil_scoped_release release;
+    model.prepare_regions(modality, list.frame(), list.regions(), out.view());
+  }
+  return out.array();
+}
+
+py::array encode_regions(const Model& model, const std::string& modality, const py::object& frame,
+                         const py::iterable& regions) {
+  const RegionList list(model.manifest(), modality, frame, regions);
+  OwnedArray out(batch_of(model.embedding_shape(modality), list.regions().size()));
+  {
+    const py::gil_scoped_release release;
+    model.encode_regions(modality, list.frame(), list.regions(), out.view());
+  }
+  return out.array();
+}
+
 py::memoryview read(const py::object& self, const std::string& member, bool verify) {
   const auto& bundle = py::cast<const Bundle&>(self);
   const std::span<const std::byte> bytes = [&] {
@@ -174,10 +207,17 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         bundle.verify();
       });
 
+  register_tokenizer(m);
+
   py::class_<PyResult>(m, "Result")
       .def("answer", &answer_of, py::arg("head"))
       .def("presence", &presence_of)
       .def("timings_ns", &timings_of);
+
+  register_feature_stream(m);
+  py::class_<SignalState>(m, "SignalState")
+      .def_readwrite("mean", &SignalState::mean)
+      .def_readwrite("variance", &SignalState::variance);
 
   py::class_<Model>(m, "Model")
       .def(py::init(&load), py::arg("path"), py::arg("device"), py::arg("precision"),
@@ -190,6 +230,17 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def("prepare", &prepare, py::arg("modality"), py::arg("sample"))
       .def("encode", &encode, py::arg("modality"), py::arg("sample"))
       .def("encode_prepared", &encode_prepared, py::arg("modality"), py::arg("prepared"))
+      .def("prepare_regions", &prepare_regions, py::arg("modality"), py::arg("frame"),
+           py::arg("regions"))
+      .def("encode_regions", &encode_regions, py::arg("modality"), py::arg("frame"),
+           py::arg("regions"))
+      .def(
+          "feature_stream",
+          [](const Model& model, const std::string& modality) {
+            return model.feature_stream(modality);
+          },
+          py::arg("modality"))
+      .def("signal_state", &Model::signal_state, py::arg("modality"))
       .def("fuse", &fuse, py::arg("embeddings"));
 }
 

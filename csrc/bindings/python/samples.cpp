@@ -1,8 +1,12 @@
 // samples.cpp: dispatches samples by the kind of their modality.
 #include "bindings/python/samples.hpp"
 
+#include <array>
+
 #include "bindings/python/arrays.hpp"
 #include "bindings/python/frames.hpp"
+#include "bindings/python/sounds.hpp"
+#include "bindings/python/texts.hpp"
 
 namespace plait::python {
 namespace {
@@ -15,6 +19,11 @@ Sample view_signal(const py::handle& value, const std::string& modality,
   if (!timestamps.is_none()) signal.timestamps_ns = timestamps_of(timestamps, modality, kept);
   const py::object rate = value.attr("rate_hz");
   if (!rate.is_none()) signal.rate_hz = py::cast<double>(rate);
+  const py::object state = value.attr("state");
+  if (!state.is_none()) {
+    signal.state = py::cast<SignalState*>(state);
+    kept.push_back(state);
+  }
   const py::object unit = value.attr("unit");
   if (!unit.is_none()) {
     signal.unit = py::cast<std::string_view>(unit);
@@ -22,6 +31,31 @@ Sample view_signal(const py::handle& value, const std::string& modality,
   }
   return signal;
 }
+
+struct Kind {
+  const char* name;
+  Sample (*view)(const py::handle& value, const ModalityDescription& modality,
+                 std::vector<py::object>& kept);
+};
+
+/// What is no signal; a name that the manifest lacks is viewed as one, for the model to refuse.
+constexpr std::array kKinds = {
+    Kind{"frame",
+         [](const py::handle& value, const ModalityDescription& modality,
+            std::vector<py::object>& kept) -> Sample {
+           return view_frame(value, modality.frame, modality.name, kept);
+         }},
+    Kind{"sound",
+         [](const py::handle& value, const ModalityDescription& modality,
+            std::vector<py::object>& kept) -> Sample {
+           return view_sound(value, modality.name, kept);
+         }},
+    Kind{"text",
+         [](const py::handle& value, const ModalityDescription& modality,
+            std::vector<py::object>& kept) -> Sample {
+           return view_text(value, modality.name, kept);
+         }},
+};
 
 }  // namespace
 
@@ -43,8 +77,10 @@ SampleList::SampleList(const Manifest& manifest, std::string modality, const py:
 Sample SampleList::view(const Manifest& manifest, const py::handle& value) {
   const std::string& modality = names_.back();
   const ModalityDescription* described = manifest.modality(modality);
-  if (described != nullptr && described->kind == "frame") {
-    return view_frame(value, described->frame, modality, kept_);
+  for (const Kind& kind : kKinds) {
+    if (described != nullptr && described->kind == kind.name) {
+      return kind.view(value, *described, kept_);
+    }
   }
   return view_signal(value, modality, kept_);
 }

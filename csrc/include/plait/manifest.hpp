@@ -38,8 +38,16 @@ struct SignalChannel {
   float sign = 1.0F;  ///< -1 where the sensor is mounted the other way round
 };
 
+/// Which mean and standard deviation a signal is normalised with.
+enum class SignalNormalization : std::uint8_t {
+  kFixed,   ///< mean and std
+  kWindow,  ///< the window's own, per channel: (value - mean) / (std + epsilon)
+  kRunning  ///< as kWindow, with averages that go on from sample to sample: SignalState
+};
+
 /// How a raw signal becomes an encoder's input:
-/// input[c][t] = (resampled[t][source(c)] * sign(c) * unit factor - mean(c)) / std(c)
+/// input[c][t] = (physical[t][source(c)] * sign(c) * unit factor - mean(c)) / std(c), where
+/// physical = matrix * (resampled - bias) in the sensor's unit, or resampled without calibration.
 struct SignalDescription {
   std::vector<SignalChannel> channels;
   int sensor_channels = 0;      ///< columns of a raw sample
@@ -52,6 +60,16 @@ struct SignalDescription {
   SignalLayout layout = SignalLayout::kNCT;
   std::vector<float> mean;  ///< per channel, in `unit`
   std::vector<float> std;   ///< per channel, in `unit`, > 0
+  /// Rates that samples may state or be stamped with; empty: rate_hz alone. Others than rate_hz
+  /// are brought to it: linearly, or where there are fewer points than rows and antialias is set,
+  /// by averages weighted by a triangle of one period of rate_hz to each side.
+  std::vector<double> rates_hz;
+  bool antialias = true;
+  std::vector<double> bias;    ///< per column of a raw sample, in sensor_unit; empty: none
+  std::vector<double> matrix;  ///< [columns, columns] row by row; empty: none
+  SignalNormalization normalization = SignalNormalization::kFixed;
+  double epsilon = 1e-8;  ///< of kWindow and kRunning, in `unit`
+  double momentum = 0.1;  ///< of kRunning: the share of each new sample in the averages
 };
 
 /// What the channels of a frame's encoder are.
@@ -114,6 +132,9 @@ struct FrameDescription {
   std::vector<float> mean;      ///< per channel
   std::vector<float> std;       ///< per channel, > 0
   FrameLayout layout = FrameLayout::kNCHW;
+  /// Of the encoder's input. kFloat16 and kUInt8 are the float32 value rounded to nearest, ties to
+  /// even; kUInt8 of levels alone: scale 1, mean 0, std 1, 8-bit channels.
+  DType dtype = DType::kFloat32;
 };
 
 /// What a sound's encoder gets.
@@ -124,7 +145,12 @@ enum class SoundFeatures : std::uint8_t {
 };
 
 /// What becomes of a sound that is shorter than the window.
-enum class SoundShorter : std::uint8_t { kRefuse, kZeros, kRepeat };
+enum class SoundShorter : std::uint8_t {
+  kRefuse,
+  kZeros,   ///< zeros follow
+  kRepeat,  ///< it begins again, as often as it takes
+  kPad      ///< features of what there is; the frames that are missing get MelDescription::pad
+};
 /// What becomes of a sound that is longer than the window: its first or last part is taken.
 enum class SoundLonger : std::uint8_t { kRefuse, kFirst, kLast };
 
@@ -185,6 +211,9 @@ struct MelDescription {
   float lifter = 0.0F;            ///< kMfcc: Kaldi's and HTK's cepstral lifter; 0: none
   std::int64_t frames = 0;        ///< frames the encoder sees; 0: those of the window
   float pad = 0.0F;               ///< value of the frames after the last, before normalisation
+
+  /// Analysis frames of so many samples; 0 where they are too few for one.
+  PLAIT_API std::int64_t frames_of(std::int64_t samples) const noexcept;
 };
 
 /// How raw sound becomes an encoder's input: channels are mixed, the rate converted, a window cut,
@@ -222,6 +251,7 @@ struct TextDescription {
   std::int64_t pad_id = 0;
   std::string bank;                  ///< member: float32 embeddings, one row a prompt; or empty
   std::vector<std::string> prompts;  ///< of the bank's rows
+  std::vector<std::int64_t> bank_embedding;  ///< shape of one row
 };
 
 struct TensorDescription {
@@ -246,7 +276,7 @@ struct ModalityDescription {
   FrameDescription frame;    ///< of kind "frame"
   SoundDescription sound;    ///< of kind "sound"
   TextDescription text;      ///< of kind "text"
-  std::string encoder;       ///< name of a graph
+  std::string encoder;       ///< name of a graph; "" where a bank takes its place
   double max_age_ms = 0.0;
   WhenMissing when_missing = WhenMissing::kMask;
 };

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "plait/export.hpp"
+#include "plait/feature_stream.hpp"
 #include "plait/manifest.hpp"
 #include "plait/sample.hpp"
 #include "plait/tensor.hpp"
@@ -94,7 +95,8 @@ class PLAIT_API Result {
 
 /// A loaded bundle. Copies share it. Every const method is thread-safe; concurrent runs do not wait
 /// for one another: each takes a set of buffers, and a set is allocated only when all are in use.
-/// Once warm, no method below allocates on Plait's side, except load and make_result.
+/// Once warm, no method below allocates on Plait's side, except load, make_result and
+/// feature_stream.
 class PLAIT_API Model {
  public:
   /// Reads, verifies and loads a bundle. May block on the disk.
@@ -122,8 +124,26 @@ class PLAIT_API Model {
   void encode(std::string_view modality, const Sample& sample, TensorView out) const;
   /// Encoder input -> embedding: for golden replay, and for those who prepare by themselves.
   void encode_prepared(std::string_view modality, ConstTensorView prepared, TensorView out) const;
+  /// Several regions of one frame -> encoder inputs, shared out over the model's threads. out is
+  /// [regions, ...] with the rest of input_shape(modality); out[i] is, bit for bit, what prepare()
+  /// gives of the frame with regions[i] as its region. The frame itself states no region. For
+  /// modalities of kind "frame"; throws ConfigError for another.
+  void prepare_regions(std::string_view modality, const Frame& frame,
+                       std::span<const Rectangle> regions, TensorView out) const;
+  /// The same, and all of them through the encoder as one batch. out is [regions, ...] with the
+  /// rest of embedding_shape(modality), float32. A batch may round otherwise than single runs.
+  void encode_regions(std::string_view modality, const Frame& frame,
+                      std::span<const Rectangle> regions, TensorView out) const;
   /// Embeddings -> answers. Every modality is named exactly once, with data or with nullptr.
   void fuse(std::span<const NamedEmbedding> embeddings, Result& result) const;
+
+  /// Features of a modality of kind "sound" chunk by chunk. Throws ConfigError for another kind,
+  /// and for a waveform, which has no frames.
+  FeatureStream feature_stream(std::string_view modality) const;
+  /// The state in which a stream of samples begins, of a signal whose normalisation is running: the
+  /// declared mean and std. Pass it as Signal::state with every sample of the stream. Allocates.
+  /// Throws ConfigError for another modality.
+  SignalState signal_state(std::string_view modality) const;
 
   Shape input_shape(std::string_view modality) const;
   /// float32 for signals and sounds, int64 for texts; of frames as the bundle declares.

@@ -7,22 +7,35 @@
 #include <span>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "plait/tensor.hpp"
 
 namespace plait {
 
+/// What a running normalisation knows of the samples before: Model::signal_state makes the first
+/// one, every prepared sample moves it on, and the caller keeps it. Plain data: it may be copied,
+/// stored and restored. Used by one call at a time.
+struct SignalState {
+  std::vector<double> mean;      ///< per channel of the encoder, in its unit
+  std::vector<double> variance;  ///< as mean
+};
+
 /// A stretch of a multi-channel signal: accelerometer, gyroscope, ECG, ...
 ///
 /// values: [time, channels], float32, float64 or int16, any strides.
-/// Without time stamps it must be exactly one window at the declared rate. With time stamps it may
-/// be any jittery series that covers the window; it is resampled to the nominal rate, and the
-/// window is the part that ends at the last time stamp.
+/// Without time stamps it must be exactly one window: as many rows as the encoder sees, or, where
+/// rate_hz states another of the sensor's declared rates, as many as that rate gives in the same
+/// time, rounded up. With time stamps it may be any jittery series that covers the window; it is
+/// resampled to the nominal rate, and the window is the part that ends at the last time stamp.
 struct Signal {
   ConstTensorView values;
   std::span<const std::int64_t> timestamps_ns{};  ///< one per row, strictly increasing; or empty
   double rate_hz = 0.0;                           ///< stated rate; 0 when not stated
   std::string_view unit{};                        ///< empty: the unit the bundle declares
+  /// Of a modality whose normalisation is running: moved on by this sample. nullptr: the sample
+  /// stands alone, as the first after Model::signal_state.
+  SignalState* state = nullptr;
 };
 
 /// How a camera lays out its pixels. Byte orders are those in memory: kBGR8 is blue first.

@@ -11,21 +11,31 @@ from plait_export.describe.common import WhenMissing
 from plait_export.describe.deployment import Deployment, Modality, encoder_name, head_name
 from plait_export.describe.frame import Frame
 from plait_export.describe.heads import Classification, Embedding, Head, Regression
-from plait_export.describe.signal import QUANTITIES, Layout, Signal, unit_factor
+from plait_export.describe.signal import QUANTITIES, Calibration, Layout, Signal, unit_factor
+from plait_export.describe.sound import Sound
+from plait_export.describe.sound_features import LogMel, Mfcc, Waveform
+from plait_export.describe.text import Text, is_utf8
 
 __all__ = [
     "QUANTITIES",
+    "Calibration",
     "Classification",
     "Deployment",
     "Embedding",
     "Frame",
     "Head",
     "Layout",
+    "LogMel",
+    "Mfcc",
     "Modality",
     "Regression",
     "Signal",
+    "Sound",
+    "Text",
+    "Waveform",
     "WhenMissing",
     "encoder_name",
     "head_name",
+    "is_utf8",
     "unit_factor",
 ]

@@ -11,8 +11,11 @@ from plait_export.checks import check_count, check_name, check_type
 from plait_export.describe.frame import Frame
 from plait_export.describe.heads import Classification, Embedding, Head, Regression, check_head
 from plait_export.describe.signal import Signal
+from plait_export.describe.sound import Sound
+from plait_export.describe.text import Text
 
-Modality = Signal | Frame
+Modality = Signal | Frame | Sound | Text
+_MODALITIES = (Signal, Frame, Sound, Text)
 
 _BUNDLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RESERVED_MODALITIES = frozenset({"presence"})
@@ -61,7 +64,7 @@ class Deployment:
             )
         for name, modality in self.modalities.items():
             check_name(where, "modality", name, _RESERVED_MODALITIES)
-            check_type(where, f"modality {name}", modality, (Signal, Frame))
+            check_type(where, f"modality {name}", modality, _MODALITIES)
             modality.check(f"{where}, modality {name}")
         for name, head in self.heads.items():
             check_name(where, "head", name, _RESERVED_HEADS)

@@ -22,6 +22,7 @@ Arithmetic = Literal["exact", "fast"]
 Matrix = Literal["bt601", "bt709", "bt2020"]
 Range = Literal["limited", "full"]
 FrameLayout = Literal["NCHW", "NHWC"]
+FrameDType = Literal["float32", "float16", "uint8"]
 
 CHANNELS = ("RGB", "BGR", "GRAY", "DEPTH")
 FITS = ("stretch", "shortest", "letterbox")
@@ -31,16 +32,19 @@ ARITHMETICS = ("exact", "fast")
 MATRICES = ("bt601", "bt709", "bt2020")
 RANGES = ("limited", "full")
 LAYOUTS = ("NCHW", "NHWC")
+DTYPES = ("float32", "float16", "uint8")
 
 _MOST_PIXELS_A_SIDE = 16384
+_LARGEST_HALF = 65504.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
     """A modality that is one frame of a camera.
 
-    encoder: a module from float32 [batch, channels, height, width] (layout "NCHW") or
-        [batch, height, width, channels] ("NHWC") to an embedding [batch, ...].
+    encoder: a module from [batch, channels, height, width] (layout "NCHW") or
+        [batch, height, width, channels] ("NHWC") of `dtype` to an embedding [batch, ...] in
+        float32.
     size: height and width of what the encoder sees.
     max_age_ms, when_missing: as in Signal.
     channels: the colours the encoder was trained with, in its order: "RGB", "BGR", "GRAY", or
@@ -58,6 +62,9 @@ class Frame:
     arithmetic: "fast" stays within one grey level of the filter in real numbers; "exact" is PIL
         bit for bit (8-bit colours, antialias).
     scale, mean, std: the encoder gets (level * scale - mean) / std; mean and std per channel.
+    dtype: what the encoder takes. "float16" is the float32 value rounded to nearest, ties to even;
+        "uint8" the levels themselves (scale 1, no mean or std), rounded likewise, for encoders
+        that normalise by themselves.
     """
 
     encoder: nn.Module
@@ -79,6 +86,7 @@ class Frame:
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
     layout: FrameLayout = "NCHW"
+    dtype: FrameDType = "float32"
 
     @property
     def yuv_matrix(self) -> Matrix:
@@ -142,8 +150,18 @@ class Frame:
                 "mean": list(self.means),
                 "std": list(self.stds),
                 "layout": self.layout,
+                **({} if self.dtype == "float32" else {"dtype": self.dtype}),
             },
         }
+
+    @property
+    def largest_value(self) -> float:
+        """The largest magnitude that a level can become, before the element type rounds it."""
+        most = max(65535.0 if self.channels == "DEPTH" else 255.0, float(self.pad))
+        return max(
+            max(abs(mean), abs(most * self.scale - mean)) / std
+            for mean, std in zip(self.means, self.stds, strict=True)
+        )
 
     def _crop(self) -> dict[str, Any]:
         if not self.crops:
@@ -162,6 +180,7 @@ class Frame:
         check_choice(where, "filter", self.filter, FILTERS)
         check_choice(where, "arithmetic", self.arithmetic, ARITHMETICS)
         check_choice(where, "layout", self.layout, LAYOUTS)
+        check_choice(where, "dtype", self.dtype, DTYPES)
         check_positive(where, "scale", self.scale)
         _check_size(where, "size", self.size)
         if self.resize_size is not None:
@@ -171,6 +190,7 @@ class Frame:
         _check_channels(where, self)
         _check_arithmetic(where, self)
         check_statistics(where, self.mean, self.std, self.channel_count)
+        _check_dtype(where, self)
 
 
 def _check_size(where: str, what: str, size: object) -> None:
@@ -235,6 +255,25 @@ def _check_channels(where: str, frame: Frame) -> None:
             expected=f"pad as a level from 0 to {most:g}",
             got=repr(frame.pad),
             action="It is padded before scale, mean and std.",
+        )
+
+
+def _check_dtype(where: str, frame: Frame) -> None:
+    levels = frame.scale == 1.0 and set(frame.means) == {0.0} and set(frame.stds) == {1.0}
+    if frame.dtype == "uint8" and not (levels and frame.channels != "DEPTH"):
+        raise ConfigError(
+            where=where,
+            expected="dtype 'uint8' of 8-bit levels as they are: scale=1, no mean, no std",
+            got=f"{frame.channels} with scale {frame.scale:g}, mean {list(frame.means)}, "
+            f"std {list(frame.stds)}",
+            action="Let the encoder normalise, or choose dtype 'float16' or 'float32'.",
+        )
+    if frame.dtype == "float16" and frame.largest_value > _LARGEST_HALF:
+        raise ConfigError(
+            where=where,
+            expected=f"values of at most {_LARGEST_HALF:g}, the largest float16",
+            got=f"values up to {frame.largest_value:g}",
+            action="Choose a smaller scale, for instance 0.001 for metres, or dtype 'float32'.",
         )
 
 

@@ -12,14 +12,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plait_export.describe import Frame, Modality, Signal
+from plait_export.describe import Frame, Modality, Signal, Sound, Text
 from plait_export.reference.frame import levels_of_error, prepare_frame
 from plait_export.reference.signal import FloatArray, prepare_signal, resample
+from plait_export.reference.sound import error_of_sound, prepare_sound
+from plait_export.reference.text import prepare_text, token_ids
 
-__all__ = ["FloatArray", "bound", "is_exact", "prepare", "prepare_all", "resample"]
+__all__ = ["FloatArray", "bound", "is_exact", "prepare", "prepare_all", "resample", "token_ids"]
 
 # float32 arithmetic on one side, float64 on the other.
 _ROUNDING = 1e-5
+_LAST_PLACE = 2.0**-10  # of float16, relative
 
 
 class _Reference(NamedTuple):
@@ -31,12 +34,16 @@ class _Reference(NamedTuple):
 
 
 def _frame_error(frame: Frame) -> float:
-    return levels_of_error(frame) * frame.scale / min(frame.stds)
+    levels = levels_of_error(frame) * frame.scale / min(frame.stds)
+    # What differs by rounding in float32 may round to the next float16.
+    return levels + (frame.largest_value * _LAST_PLACE if frame.dtype == "float16" else 0.0)
 
 
 _REFERENCES: Mapping[type, _Reference] = {
     Frame: _Reference(prepare_frame, _frame_error),
     Signal: _Reference(prepare_signal, lambda _: 0.0),
+    Sound: _Reference(prepare_sound, error_of_sound),
+    Text: _Reference(prepare_text, lambda _: 0.0),
 }
 
 

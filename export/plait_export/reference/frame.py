@@ -13,7 +13,6 @@ from plait import ConfigError
 from plait.frame import YUV_FORMATS
 from plait_export.describe import Frame
 
-FloatArray = NDArray[np.float32]
 Pixels = NDArray[np.float64]
 Region = tuple[int, int, int, int]
 
@@ -27,8 +26,8 @@ def prepare_frame(
     *,
     format: str | None = None,
     region: Region | None = None,
-) -> FloatArray:
-    """One raw frame as the encoder's input [1, ...], float32.
+) -> NDArray[Any]:
+    """One raw frame as the encoder's input [1, ...], of the description's dtype.
 
     data: one array as plait.Frame takes it. format: where it is not the declared one. region:
     (x, y, width, height).
@@ -41,7 +40,10 @@ def prepare_frame(
     prepared = (fit(frame, pixels) * frame.scale - np.array(frame.means)) / np.array(frame.stds)
     if frame.layout == "NCHW":
         prepared = prepared.transpose(2, 0, 1)
-    return np.ascontiguousarray(prepared[None], dtype=np.float32)
+    prepared = prepared.astype(np.float32)
+    if frame.dtype == "uint8":
+        prepared = np.rint(prepared)
+    return np.ascontiguousarray(prepared[None], dtype=frame.dtype)
 
 
 def levels_of_error(frame: Frame) -> float:

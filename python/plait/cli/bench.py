@@ -11,18 +11,17 @@ from rich.text import Text
 
 import plait
 from plait.bench import BenchReport, BenchRow, measure
+from plait.cli.feeds import Given, check_modality, open_feeds
+from plait.cli.moments import moments
 from plait.cli.options import (
     BundleArgument,
     JsonOption,
     OnnxRuntimeOption,
     SampleOption,
     ThreadsOption,
-    check_modality,
-    read_samples,
 )
 from plait.cli.outcome import ExitCode, command
 from plait.cli.output import bytes_text, console, presence_text, progress, write_json
-from plait.cli.recordings import cut
 
 
 @command
@@ -57,8 +56,11 @@ def bench(
     presences = [_presence(text, modalities) for text in presence or ()]
     samples = None
     if sample:
-        recordings, stills = read_samples(manifest, sample)
-        samples = {**stills, **(next(cut(recordings, hop=1)).samples if recordings else {})}
+        feeds = open_feeds(manifest, Given(sample=sample))
+        try:
+            samples = next(moments(feeds.tracks, 1e9, feeds.modalities)).samples
+        finally:
+            feeds.close()
         for name in (name for names in presences for name in names if name not in samples):
             raise plait.ConfigError(
                 where="--presence",

@@ -24,6 +24,10 @@ _MISSING = {
     "refuse": "no answer without it",
 }
 
+# More labels than these are not all shown.
+_MOST_LABELS = 40
+_FEW_LABELS = 8
+
 
 @command
 def inspect(bundle: BundleArgument, as_json: JsonOption = False) -> ExitCode:
@@ -100,7 +104,9 @@ def _head_text(head: Mapping[str, Any]) -> Text:
     units = head.get("units", [])
     if units:
         labels = [f"{label} [{unit}]" for label, unit in zip(labels, units, strict=False)]
-    what = f": {', '.join(labels)}" if labels else ""
+    shown = labels if len(labels) <= _MOST_LABELS else [*labels[:_FEW_LABELS], "..."]
+    count = f" ({len(labels)} labels)" if len(labels) > _MOST_LABELS else ""
+    what = f": {', '.join(shown)}{count}" if labels else ""
     return Text.assemble(
         (head["name"], "cyan"), f"  {head['kind']} of {' + '.join(head['modalities'])}{what}"
     )

@@ -24,6 +24,8 @@ _CAUSES = {
         "m/s^2, deg/s for rad/s), the order or sign of the axes, the layout NCT or NTC.",
         "Of a camera's frame: the filter or its antialiasing, the order of the colours, the matrix "
         "or range of YUV, how it is fitted or cut, mean, std or scale.",
+        "Of a sound: the mel scale or its norm, the analysis window, its length, step or edges, "
+        "the logarithm and its floor, the gain (samples in -1 to 1, or int16 values), the rate.",
         "The manifest was edited after the export, or the golden reference was.",
         "Compare `modalities[]` (plait inspect --json) with the training code, then export "
         "again; the exporter records new golden data.",

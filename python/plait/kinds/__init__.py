@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from plait.kinds import frame, signal
+from plait.kinds import frame, signal, sound, text
 
 
 class Kind(Protocol):
@@ -31,7 +31,7 @@ class Kind(Protocol):
         and what else may differ where no channel explains a difference."""
 
 
-KINDS: Mapping[str, Kind] = {"frame": frame, "signal": signal}
+KINDS: Mapping[str, Kind] = {"frame": frame, "signal": signal, "sound": sound, "text": text}
 
 
 def kind_of(modality: Mapping[str, Any]) -> Kind:

@@ -25,12 +25,17 @@ def lines(frame: Mapping[str, Any]) -> list[str]:
         fit += f", padded with {resize.get('pad', 0):g}"
     yuv = f", {sensor['matrix']} {sensor['range']}" if sensor["format"] in YUV_FORMATS else ""
     return [
-        f"{frame['channels']} of {height} x {width} pixels, {frame['layout']}",
+        f"{frame['channels']} of {height} x {width} pixels, {frame['layout']}{_dtype(frame)}",
         f"sensor gives {sensor['format']}{yuv}",
         f"{fit}; {resize['filter']}, {antialias}, {frame['arithmetic']}",
         f"scale {frame['scale']:.6g}",
         statistics_line(frame),
     ]
+
+
+def _dtype(frame: Mapping[str, Any]) -> str:
+    dtype = frame.get("dtype", "float32")
+    return "" if dtype == "float32" else f", {dtype}"
 
 
 def wrong_with(frame: Mapping[str, Any], sample: NDArray[Any]) -> str:

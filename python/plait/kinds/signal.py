@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plait.kinds.common import statistics_line
+from plait.kinds.common import numbers, statistics_line
 
 
 def lines(signal: Mapping[str, Any]) -> list[str]:
@@ -21,7 +21,21 @@ def lines(signal: Mapping[str, Any]) -> list[str]:
     sensor = signal.get("sensor", signal)
     if (sensor["channels"], sensor["unit"]) != (signal["channels"], signal["unit"]):
         said.append(f"sensor gives {', '.join(sensor['channels'])} in {sensor['unit']}")
+    if "rates_hz" in sensor:
+        rates = ", ".join(f"{rate:g}" for rate in sensor["rates_hz"])
+        how = "averaged" if sensor.get("antialias", True) else "interpolated"
+        said.append(f"sensor rates {rates} Hz; faster ones are {how}")
+    if "calibration" in sensor:
+        calibration = sensor["calibration"]
+        rows = "; ".join(numbers(row) for row in calibration["matrix"])
+        said.append(f"calibration {rows} x (raw - {numbers(calibration['bias'])})")
+    normalization = signal.get("normalization", "fixed")
+    if normalization == "window":
+        said.append("mean and std of each window")
+        return said
     said.append(statistics_line(signal))
+    if normalization == "running":
+        said[-1] += f" at first, then running with momentum {signal.get('momentum', 0.1):g}"
     return said
 
 

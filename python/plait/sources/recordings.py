@@ -1,10 +1,10 @@
-"""Recorded signals out of CSV and NPY files, and how they are cut into windows."""
+"""Recorded signals out of CSV and NPY files, and where their windows lie."""
 
 from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,21 +58,20 @@ class Recording:
         start = self.timestamps_ns[last] - round((self.window - 1) * self.period_ns)
         return int(np.searchsorted(self.timestamps_ns, start, side="right")) - 1
 
+    def first_end_ns(self) -> int:
+        """The end of the first whole window; later than any row where there is none."""
+        if self.timestamps_ns is None:
+            return self.time_ns(self.window - 1)
+        whole = self.timestamps_ns[0] + round((self.window - 1) * self.period_ns)
+        row = int(np.searchsorted(self.timestamps_ns, whole, side="left"))
+        return self.time_ns(row) if row < len(self.values) else int(whole)
+
     def sample(self, first: int, last: int) -> NDArray[Any] | plait.Series:
         """Rows first to last as plait.Model takes them."""
         values = self.values[first : last + 1]
         if self.timestamps_ns is None:
             return values
         return plait.Series(values, timestamps_ns=self.timestamps_ns[first : last + 1])
-
-
-@dataclass(frozen=True)
-class Window:
-    """A sample of every recorded modality, all ending at the same time."""
-
-    index: int
-    time_ns: int
-    samples: Mapping[str, NDArray[Any] | plait.Series]
 
 
 def read_recording(path: Path, modality: str, signal: Mapping[str, Any]) -> Recording:
@@ -97,7 +96,7 @@ def read_recording(path: Path, modality: str, signal: Mapping[str, Any]) -> Reco
             path, modality, "a file to read", error.strerror or str(error), "Check the path."
         ) from error
     window = int(signal["window"])
-    # With time stamps the rows of a window are not known by number; `cut` looks at their times.
+    # With time stamps the rows of a window are not known by number, only by their times.
     rows = window if timestamps is None else 2
     if len(values) < rows:
         raise _error(
@@ -108,50 +107,6 @@ def read_recording(path: Path, modality: str, signal: Mapping[str, Any]) -> Reco
             "Record for longer.",
         )
     return Recording(modality, values, timestamps, window, float(signal["rate_hz"]))
-
-
-def cut(recordings: Sequence[Recording], hop: int) -> Iterator[Window]:
-    """Windows that end together in all recordings, `hop` nominal samples of the first apart.
-
-    Raises SampleError where the recordings have no whole window in common.
-    """
-    lead = recordings[0]
-    hop_ns = hop * lead.period_ns
-    start_ns = max(_first_end_ns(recording) for recording in recordings)
-    end_ns = min(recording.time_ns(len(recording.values) - 1) for recording in recordings)
-    if start_ns > end_ns:
-        raise SampleError(
-            where=f"recordings of {', '.join(r.modality for r in recordings)}",
-            expected="a time at which each has a whole window behind it",
-            got=f"windows from {start_ns / 1e9:.3f} s on, and a recording that ends at "
-            f"{end_ns / 1e9:.3f} s",
-            action="Give recordings of the same stretch of time, each at least a window long.",
-        )
-    index = 0
-    while (time_ns := start_ns + round(index * hop_ns)) <= end_ns:
-        samples = {}
-        for recording in recordings:
-            last = recording.last_row(time_ns)
-            samples[recording.modality] = recording.sample(recording.first_row(last), last)
-        yield Window(index, time_ns, samples)
-        index += 1
-
-
-def count_windows(recordings: Sequence[Recording], hop: int) -> int:
-    """How many windows `cut` will give."""
-    start_ns = max(_first_end_ns(recording) for recording in recordings)
-    end_ns = min(recording.time_ns(len(recording.values) - 1) for recording in recordings)
-    return max(0, int((end_ns - start_ns) // (hop * recordings[0].period_ns)) + 1)
-
-
-def _first_end_ns(recording: Recording) -> int:
-    """The end of the first whole window."""
-    if recording.timestamps_ns is None:
-        return recording.time_ns(recording.window - 1)
-    whole = recording.timestamps_ns[0] + round((recording.window - 1) * recording.period_ns)
-    row = int(np.searchsorted(recording.timestamps_ns, whole, side="left"))
-    # Past the end where the recording is too short: later than any of its rows.
-    return recording.time_ns(row) if row < len(recording.values) else int(whole)
 
 
 def _error(path: Path, modality: str, expected: str, got: str, action: str) -> SampleError:
