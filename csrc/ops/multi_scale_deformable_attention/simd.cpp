@@ -255,7 +255,7 @@ std::size_t MultiScaleDeformableAttention::scratch_bytes(std::span<const ConstTe
                                                          int threads) const {
   const std::int64_t points = padded_points(inputs[3].shape);
   const std::int64_t words = DeformableScratch::shared_words(points) +
-                             4 * threads * DeformableScratch::thread_words(points);
+                             std::int64_t{4} * threads * DeformableScratch::thread_words(points);
   return static_cast<std::size_t>(words) * sizeof(float);
 }
 
@@ -282,8 +282,8 @@ void MultiScaleDeformableAttention::run_simd(const Arguments& arguments, Paralle
   // A share is a range of all (batch, head, query); each begins where another one ends.
   const std::int64_t queries = weights[1];
   const std::int64_t total = weights[0] * weights[2] * queries;
-  const std::int64_t shares =
-      std::clamp<std::int64_t>(4 * parallel.threads(), 1, std::max<std::int64_t>(total, 1));
+  const std::int64_t shares = std::clamp<std::int64_t>(std::int64_t{4} * parallel.threads(), 1,
+                                                       std::max<std::int64_t>(total, 1));
   const auto attend_range = [&](std::size_t index) {
     const auto share = static_cast<std::int64_t>(index);
     const std::int64_t end = total * (share + 1) / shares;
