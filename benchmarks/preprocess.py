@@ -14,9 +14,9 @@ from pathlib import Path
 if not __package__:  # run as a file: its neighbours are found from the project's root
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import harness, preprocess_frames
+from benchmarks import harness, preprocess_frames, preprocess_sound, preprocess_text
 
-PARTS = (preprocess_frames,)
+PARTS = (preprocess_frames, preprocess_sound, preprocess_text)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """What preparing sound costs, against the libraries that models are trained with.
 
-    python benchmarks/preprocess_sound.py [--json FILE] [--quick]
+    python benchmarks/preprocess.py [--json FILE] [--quick]
 
 One thread everywhere. Peers compute the same features from the same noise; every answer is compared
 with ours before anything is timed. Peers that are not installed are left out.
@@ -240,23 +240,21 @@ NAMES = {
 }
 
 
-def main() -> None:
-    """Measures every contestant and reports the comparisons."""
-    arguments = harness.options(__doc__.splitlines()[0] if __doc__ else "")
-    rounds = 10 if arguments.quick else 40
+def rows(rounds: int, seed: int) -> list[harness.Row]:
+    """Measures every contestant; one row a comparison."""
     with tempfile.TemporaryDirectory() as folder:
         calls = contestants(our_model(Path(folder)))
         check(calls)
         timed = {name: call for name, (_, call) in calls.items()}
-        taken = harness.interleave(timed, rounds, arguments.seed, warm_up=3)
+        taken = harness.interleave(timed, min(rounds, 40), seed, warm_up=3)
     copy_rate = COPIED_BYTES / (taken["copy"].median / 1e3)
-    rows = []
+    measured = []
     for ours, peer, samples, note in COMPARISONS:
         if peer not in taken:
             continue
         mine, size = taken[ours].median, 4 * samples
         rate = f"{size / (mine / 1e3) / 1e9:.2f} GB/s of samples"
-        rows.append(
+        measured.append(
             harness.Row(
                 name=NAMES[ours],
                 ours_ms=mine,
@@ -267,10 +265,4 @@ def main() -> None:
                 note=f"{rate}, copying {copy_rate / 1e9:.1f} GB/s" + (f"; {note}" if note else ""),
             )
         )
-    harness.report(
-        "python benchmarks/preprocess_sound.py", arguments, rows, threads=1, rounds=rounds
-    )
-
-
-if __name__ == "__main__":
-    main()
+    return measured

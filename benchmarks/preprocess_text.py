@@ -1,6 +1,6 @@
 """What tokenizing costs, against the library `tokenizers`.
 
-    python benchmarks/preprocess_text.py [--json FILE] [--quick]
+    python benchmarks/preprocess.py [--json FILE] [--quick]
 
 One short prompt and one long text, byte-level BPE as CLIP's and WordPiece as BERT's, trained here.
 One thread; `tokenizers` with its caches and without its parallelism. Ids are compared before
@@ -26,11 +26,9 @@ SHORT = "a photo of a brown dog, running on the beach"
 LONG = " ".join(tokenizers.corpus()[:400])
 
 
-def main() -> None:
-    """Measures and reports."""
-    arguments = harness.options(__doc__ or "")
-    rounds = 60 if arguments.quick else 400
-    rows = []
+def rows(rounds: int, seed: int) -> list[harness.Row]:
+    """Each family's short prompt and long text."""
+    measured = []
     for family in ("clip", "bert"):
         reference = tokenizers.FAMILIES[family]()
         ours = plait.Tokenizer(reference.to_str().encode())
@@ -43,11 +41,11 @@ def main() -> None:
                     "ours": lambda t=text, o=ours: o.encode(t),
                     "peer": lambda t=text, r=reference: r.encode(t).ids,
                 },
-                rounds=rounds,
-                seed=arguments.seed,
+                rounds=6 * rounds,
+                seed=seed,
             )
             ratio = times["peer"].median / times["ours"].median
-            rows.append(
+            measured.append(
                 harness.Row(
                     name=f"{family}, {length} of {len(expected)} tokens",
                     ours_ms=times["ours"].median,
@@ -57,8 +55,4 @@ def main() -> None:
                     note="plait.Tokenizer.encode, one thread, words seen before",
                 )
             )
-    harness.report("benchmarks/preprocess_text.py", arguments, rows)
-
-
-if __name__ == "__main__":
-    main()
+    return measured
