@@ -212,9 +212,10 @@ TEST(Tokenizer, PatternsThatBothLibrariesReadDifferentlyAreRefused) {
 }
 
 TEST(Tokenizer, HostileFilesAreRefused) {
-  for (const std::string& text :
-       {std::string(), std::string(1'000'000, '['), std::string("{}"), std::string("\xff"),
-        std::string("null"), R"({"model": {"type": "BPE", "vocab": {}, "merges": ["a b"]}})"}) {
+  const std::string out_of_vocabulary =
+      R"({"model": {"type": "BPE", "vocab": {}, "merges": ["a b"]}})";
+  for (const std::string& text : {std::string(), std::string(1'000'000, '['), std::string("{}"),
+                                  std::string("\xff"), std::string("null"), out_of_vocabulary}) {
     EXPECT_THROW(tokenizer_of(text), BundleError);
   }
 }

@@ -223,7 +223,7 @@ std::string unigram_json() {
   json pieces = json::array();
   const std::pair<const char*, double> scores[] = {
       {"<unk>", 0.0}, {"\u2581", -2.0},   {"a", -3.0}, {"b", -3.5},
-      {"ab", -4.0},   {"\u2581ab", -4.5}, {"ba", -6.5}};
+      {"ab", -4.0},   {"\u2581ab", -4.5}, {"ba", -7.0}};
   for (const auto& [piece, score] : scores) pieces.push_back(json::array({piece, score}));
   json document =
       file({{"type", "Unigram"}, {"unk_id", 0}, {"vocab", pieces}, {"byte_fallback", false}});

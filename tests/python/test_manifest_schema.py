@@ -46,11 +46,11 @@ def validator() -> Draft202012Validator:
     return Draft202012Validator(schema)
 
 
-@pytest.fixture(scope="module", params=["signals", "frames", "sounds"])
+@pytest.fixture(scope="module", params=["signals", "frames", "sounds", "texts"])
 def whole_bundle(
     request: pytest.FixtureRequest, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """As the exporter writes them: of signals; of cameras or microphones and a signal."""
+    """As the exporter writes them: of signals; of cameras, microphones or prompts and a signal."""
     if request.param == "signals":
         return tiny_bundle
     if request.param == "sounds":
@@ -58,6 +58,12 @@ def whole_bundle(
 
         path = tmp_path_factory.mktemp("sound") / "microphone.plait"
         export_sound_bundle(path, seed=7)
+        return path
+    if request.param == "texts":
+        from tests.cases.text_bundle import export_text_bundle  # takes seconds: torch
+
+        path = tmp_path_factory.mktemp("text") / "robot.plait"
+        export_text_bundle(path, seed=7)
         return path
     from tests.cases.camera_bundle import export_camera_bundle  # takes seconds: torch
 
