@@ -6,9 +6,9 @@
 #include <cmath>
 #include <vector>
 
+#include "base/half.hpp"
 #include "plait/error.hpp"
 #include "preprocess/frame_cache.hpp"
-#include "preprocess/half.hpp"
 
 namespace plait::detail {
 namespace {

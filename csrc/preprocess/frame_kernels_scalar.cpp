@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/half.hpp"
 #include "preprocess/frame_kernels.hpp"
 #include "preprocess/frame_weights.hpp"
-#include "preprocess/half.hpp"
 
 namespace plait::detail {
 namespace {

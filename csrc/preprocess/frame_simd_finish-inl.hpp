@@ -7,10 +7,10 @@
 #define PLAIT_FRAME_SIMD_FINISH_INL
 #endif
 
+#include "base/half.hpp"
 #include "hwy/highway.h"
 #include "preprocess/frame_kernels.hpp"
 #include "preprocess/frame_simd-inl.hpp"
-#include "preprocess/half.hpp"
 
 // A machine without vectors runs the plain loops.
 #if HWY_TARGET != HWY_SCALAR

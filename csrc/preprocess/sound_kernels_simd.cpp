@@ -208,35 +208,26 @@ HWY_AFTER_NAMESPACE();
 #endif  // HWY_TARGET
 
 #if HWY_ONCE
+#include "base/simd_dispatch.hpp"
+
 namespace plait::detail {
 
 std::vector<const SoundKernels*> sound_kernels() {
   std::vector<const SoundKernels*> runnable;
-#if HWY_ARCH_X86
-  __builtin_cpu_init();
-  const bool ssse3 = __builtin_cpu_supports("ssse3") != 0;
-  const bool sse4 = ssse3 && __builtin_cpu_supports("sse4.2") != 0 &&
-                    __builtin_cpu_supports("pclmul") != 0 && __builtin_cpu_supports("aes") != 0;
-  const bool avx2 = sse4 && __builtin_cpu_supports("avx2") != 0 &&
-                    __builtin_cpu_supports("fma") != 0 && __builtin_cpu_supports("bmi2") != 0;
-  const bool avx3 =
-      avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-      __builtin_cpu_supports("avx512cd") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
-      __builtin_cpu_supports("avx512vl") != 0;
 #if HWY_TARGETS & HWY_AVX3
-  if (avx3) runnable.push_back(&N_AVX3::sound::kernels());
+  if (machine_runs(SimdTarget::kAvx3)) runnable.push_back(&N_AVX3::sound::kernels());
 #endif
 #if HWY_TARGETS & HWY_AVX2
-  if (avx2) runnable.push_back(&N_AVX2::sound::kernels());
+  if (machine_runs(SimdTarget::kAvx2)) runnable.push_back(&N_AVX2::sound::kernels());
 #endif
 #if HWY_TARGETS & HWY_SSE4
-  if (sse4) runnable.push_back(&N_SSE4::sound::kernels());
+  if (machine_runs(SimdTarget::kSse4)) runnable.push_back(&N_SSE4::sound::kernels());
 #endif
 #if HWY_TARGETS & HWY_SSSE3
-  if (ssse3) runnable.push_back(&N_SSSE3::sound::kernels());
+  if (machine_runs(SimdTarget::kSsse3)) runnable.push_back(&N_SSSE3::sound::kernels());
 #endif
-#elif (HWY_TARGETS & HWY_NEON) && HWY_ARCH_ARM_A64
-  runnable.push_back(&N_NEON::sound::kernels());
+#if HWY_TARGETS & HWY_NEON
+  if (machine_runs(SimdTarget::kNeon)) runnable.push_back(&N_NEON::sound::kernels());
 #endif
   runnable.push_back(&scalar_sound_kernels());
   return runnable;

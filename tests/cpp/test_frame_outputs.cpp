@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "allocations.hpp"
+#include "base/half.hpp"
 #include "frame_cases.hpp"
 #include "plait/error.hpp"
 #include "preprocess/frame.hpp"
-#include "preprocess/half.hpp"
 
 namespace plait::detail {
 namespace {

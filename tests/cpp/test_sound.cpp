@@ -103,9 +103,11 @@ TEST_F(SoundTest, ResamplingIsItsDefinition) {
     OwnedSound owned = random_sound(any_type(), between(1, 400), 1, generator_);
     owned.sound.sample_rate_hz = static_cast<double>(between(3, 120) * 400);
     const auto found = prepared(modality, owned.sound, best_sound_kernels());
-    const auto expected =
-        testing_support::resampled(sound, testing_support::mixed(sound, owned.sound),
-                                   static_cast<std::int64_t>(owned.sound.sample_rate_hz));
+    std::vector<double> expected = testing_support::mixed(sound, owned.sound);
+    if (owned.sound.sample_rate_hz != sound.rate_hz) {  // else it is left as it is
+      expected = testing_support::resampled(sound, expected,
+                                            static_cast<std::int64_t>(owned.sound.sample_rate_hz));
+    }
     for (std::size_t i = 0; i < found.size(); ++i) {
       ASSERT_NEAR(found[i], i < expected.size() ? expected[i] : 0.0, 1e-7) << i;
     }

@@ -10,6 +10,7 @@
 #include "bindings/python/arrays.hpp"
 #include "bindings/python/errors.hpp"
 #include "bindings/python/frames.hpp"
+#include "bindings/python/ops.hpp"
 #include "bindings/python/samples.hpp"
 #include "bindings/python/sounds.hpp"
 #include "bindings/python/texts.hpp"
@@ -188,6 +189,7 @@ py::memoryview read(const py::object& self, const std::string& member, bool veri
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.doc() = "Plait's C++ core. Use the package plait, which wraps it.";
   register_errors();
+  register_operators(m);
   m.def("version", [] { return std::string(version()); });
 
   py::class_<Bundle>(m, "Bundle")

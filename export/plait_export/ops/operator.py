@@ -1,0 +1,138 @@
+"""What the exporter needs to know of one fused operator, beside what the core says of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+import onnxscript
+import torch
+from onnx import defs
+from torch import Tensor
+
+from plait import ops
+
+VERSION = 1
+_ONNX_TYPES = {
+    "float32": "tensor(float)",
+    "float16": "tensor(float16)",
+    "int32": "tensor(int32)",
+}
+_ATTRIBUTE_TYPES = {
+    "float": defs.OpSchema.AttrType.FLOAT,
+    "int": defs.OpSchema.AttrType.INT,
+    "floats": defs.OpSchema.AttrType.FLOATS,
+    "word": defs.OpSchema.AttrType.STRING,
+}
+
+
+_portable: ContextVar[bool] = ContextVar("plait_portable_operators", default=False)
+
+
+@contextlib.contextmanager
+def portable() -> Iterator[None]:
+    """Inside, operators are their references: an export then holds standard ONNX operators only."""
+    token = _portable.set(True)
+    try:
+        yield
+    finally:
+        _portable.reset(token)
+
+
+@dataclass(frozen=True)
+class TorchOperator:
+    """name: of the core's operator. reference: plain torch, differentiable, in the inputs' dtype:
+    what the operator means, and its portable form when exported. overload: the torch op that stands
+    for the fused node, its arguments the inputs, then the attributes, in the schema's order."""
+
+    name: str
+    reference: Callable[..., Any]
+    overload: Callable[..., Any]
+
+    @property
+    def spec(self) -> ops.OperatorSpec:
+        return next(spec for spec in ops.operators() if spec.name == self.name)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """The torch op, or inside of `portable()` the reference."""
+        return (self.reference if _portable.get() else self.overload)(*arguments)
+
+    def translation(self) -> Callable[..., Any]:
+        """A function of symbolic ONNX values that makes the fused node."""
+        register_schema(self.spec)
+        domain = onnxscript.values.Opset(ops.DOMAIN, VERSION)
+        attributes = [attribute.name for attribute in self.spec.attributes]
+        count = len(self.spec.inputs)
+
+        def translate(*arguments: Any) -> Any:
+            said = dict(zip(attributes, arguments[count:], strict=True))
+            return getattr(domain, self.name)(*arguments[:count], **said)
+
+        return translate
+
+
+def register(
+    reference: Callable[..., Any], shape: Callable[..., Any], name: str
+) -> Callable[..., Any]:
+    """Makes plait::NAME of a typed reference that returns one tensor, and returns its overload.
+
+    shape: the same arguments -> an empty tensor of the output's shape and dtype. The gradient is
+    the reference's own: it is computed again backwards, so that nothing but inputs is kept.
+    """
+    op = torch.library.custom_op(f"plait::{name}", reference, mutates_args=())
+    op.register_fake(shape)
+
+    def setup(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        tensors = [value for value in inputs if isinstance(value, Tensor)]
+        ctx.save_for_backward(*tensors)
+        ctx.rest = inputs[len(tensors) :]
+
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+        saved = [tensor.detach() for tensor in ctx.saved_tensors]
+        wanted = [tensor.requires_grad_() for tensor in saved if tensor.is_floating_point()]
+        with torch.enable_grad():
+            output = reference(*saved, *ctx.rest)
+        found = iter(torch.autograd.grad(output, wanted, gradient))
+        of_inputs = [next(found) if tensor.is_floating_point() else None for tensor in saved]
+        return (*of_inputs, *(None for _ in ctx.rest))
+
+    op.register_autograd(backward, setup_context=setup)
+    overload: Callable[..., Any] = getattr(torch.ops.plait, name).default
+    return overload
+
+
+def register_schema(spec: ops.OperatorSpec) -> None:
+    """Tells onnx of an operator, once: the exporter makes no node without a schema."""
+    if defs.has(spec.name, ops.DOMAIN):
+        return
+    groups: dict[tuple[str, ...], str] = {}
+    for tensor in (*spec.inputs, *spec.outputs):
+        groups.setdefault(tensor.types, f"T{len(groups)}")
+    parameter = defs.OpSchema.FormalParameter
+    onnx.defs.register_schema(
+        defs.OpSchema(
+            spec.name,
+            ops.DOMAIN,
+            VERSION,
+            doc=spec.doc,
+            inputs=[parameter(t.name, groups[t.types], t.shape) for t in spec.inputs],
+            outputs=[parameter(t.name, groups[t.types], t.shape) for t in spec.outputs],
+            type_constraints=[
+                (name, [_ONNX_TYPES[dtype] for dtype in types], "")
+                for types, name in groups.items()
+            ],
+            attributes=[_attribute(attribute) for attribute in spec.attributes],
+        )
+    )
+
+
+def _attribute(attribute: ops.AttributeSpec) -> defs.OpSchema.Attribute:
+    kind = _ATTRIBUTE_TYPES[attribute.kind]
+    if attribute.default is None:
+        return defs.OpSchema.Attribute(attribute.name, kind, attribute.doc)
+    value = onnx.helper.make_attribute(attribute.name, attribute.default)
+    return defs.OpSchema.Attribute(attribute.name, value, attribute.doc)

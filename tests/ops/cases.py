@@ -1,0 +1,216 @@
+"""The operators' cases as data: random input of many shapes, and how close each has to come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from plait_export.ops import bev_points
+
+Array = NDArray[Any]
+Generator = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Call:
+    """inputs: float64 or int32 arrays in the schema's order; a test casts floats to its type."""
+
+    inputs: tuple[Array, ...]
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class OperatorCase:
+    """draw: a random call. edges: calls that are easy to get wrong. tolerance: by element type,
+    max|a - b| / max|b| against the float64 reference of the same rounded inputs. poisoned: inputs
+    in which NaN and infinity have to spread as in the reference."""
+
+    name: str
+    draw: Callable[[Generator], Call]
+    edges: Mapping[str, Callable[[Generator], Call]]
+    tolerance: Mapping[str, float]
+    poisoned: Sequence[int] = (0,)
+
+
+def _gated_fusion(generator: Generator, modalities: int, tokens: int, channels: int) -> Call:
+    shape = (modalities, tokens, channels)
+    inputs = (
+        generator.normal(size=shape) * 3.0,
+        generator.normal(size=shape),
+        generator.normal(size=channels),
+        generator.normal(size=channels),
+    )
+    return Call(inputs, {"epsilon": float(generator.uniform(1e-6, 1e-3))})
+
+
+def _any_gated_fusion(generator: Generator) -> Call:
+    modalities, tokens = generator.integers(1, 6, 2)
+    return _gated_fusion(generator, int(modalities), int(tokens), int(generator.integers(2, 200)))
+
+
+def _saturated(generator: Generator) -> Call:
+    call = _gated_fusion(generator, 3, 5, 37)
+    return Call((call.inputs[0] * 1e4, *call.inputs[1:]), call.attributes)
+
+
+def _segment_reduce(generator: Generator, lengths: Array, channels: int, reduce: str) -> Call:
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    values = generator.normal(size=(int(offsets[-1]), channels))
+    return Call((values, offsets), {"reduce": reduce})
+
+
+def _negative(call: Call) -> Call:
+    return Call((-np.abs(call.inputs[0]) - 0.5, *call.inputs[1:]), call.attributes)
+
+
+def _any_segment_reduce(generator: Generator) -> Call:
+    lengths = generator.geometric(0.2, generator.integers(1, 90)) - 1
+    reduce = str(generator.choice(["sum", "mean", "max"]))
+    return _segment_reduce(generator, lengths, int(generator.integers(1, 150)), reduce)
+
+
+def _deformable(
+    generator: Generator, sizes: tuple[int, int, int, int, int], levels: list[tuple[int, int]]
+) -> Call:
+    """sizes: batch, queries, heads, channels, points."""
+    batch, queries, heads, channels, points = sizes
+    positions = sum(height * width for height, width in levels)
+    shape = (batch, queries, heads, len(levels), points)
+    inputs = (
+        generator.normal(size=(batch, positions, heads, channels)),
+        np.array(levels, np.int32),
+        generator.uniform(-0.2, 1.2, size=(*shape, 2)),
+        generator.uniform(size=shape) / max(len(levels) * points, 1),
+    )
+    return Call(inputs, {})
+
+
+def _any_deformable(generator: Generator) -> Call:
+    levels = [(int(h), int(w)) for h, w in generator.integers(1, 20, (generator.integers(1, 5), 2))]
+    batch, heads, points = (int(n) for n in generator.integers(1, 6, 3))
+    queries, channels = (int(n) for n in generator.integers(1, 40, 2))
+    return _deformable(generator, (batch, queries, heads, channels, points), levels)
+
+
+def _outside(generator: Generator) -> Call:
+    call = _deformable(generator, (1, 9, 2, 8, 4), [(4, 4)])
+    far = np.where(generator.random(call.inputs[2].shape) < 0.5, -1e4, 1e4)
+    return Call((*call.inputs[:2], far, call.inputs[3]), {})
+
+
+def _borders(generator: Generator) -> Call:
+    call = _deformable(generator, (1, 9, 2, 8, 4), [(4, 8)])
+    borders = generator.choice([0.0, 1.0, 0.125, 0.875, 0.0625, 0.9375], call.inputs[2].shape)
+    return Call((*call.inputs[:2], borders, call.inputs[3]), {})
+
+
+def _bev_pool(
+    generator: Generator, sizes: tuple[int, int, int, int, int], cells: int, rows: int
+) -> Call:
+    """sizes: cameras, bins, height, width, channels."""
+    cameras, bins, height, width, channels = sizes
+    owners = generator.integers(-cells // 3 - 1, cells + 1, (cameras, bins, height, width))
+    points = bev_points(torch.from_numpy(owners), cells)
+    inputs = (
+        generator.uniform(size=owners.shape),
+        generator.normal(size=(cameras, channels, height, width)),
+        *(array.numpy() for array in points),
+    )
+    return Call(inputs, {"rows": rows})
+
+
+def _any_bev_pool(generator: Generator) -> Call:
+    cameras, bins, height, width = (int(n) for n in generator.integers(1, 7, 4))
+    rows = int(generator.integers(1, 9))
+    cells = rows * int(generator.integers(1, 30))
+    return _bev_pool(
+        generator, (cameras, bins, height, width, int(generator.integers(1, 150))), cells, rows
+    )
+
+
+def _skeleton(generator: Generator, rows: int, channels: int) -> Call:
+    inputs = (generator.normal(size=(rows, channels)), generator.normal(size=channels))
+    return Call(inputs, {"gain": float(generator.normal())})
+
+
+def _any_skeleton(generator: Generator) -> Call:
+    rows, channels = (int(n) for n in generator.integers(1, 70, 2))
+    return _skeleton(generator, rows, channels)
+
+
+CASES = (
+    OperatorCase(
+        "BevPool",
+        _any_bev_pool,
+        {
+            "one of everything": lambda g: _bev_pool(g, (1, 1, 1, 1, 1), 1, 1),
+            "no point": lambda g: _bev_pool(g, (2, 0, 3, 5, 7), 12, 3),
+            "no cell": lambda g: _bev_pool(g, (2, 2, 3, 5, 7), 0, 3),
+            "no channel": lambda g: _bev_pool(g, (1, 2, 3, 5, 0), 6, 2),
+            "all points in one cell": lambda g: _bev_pool(g, (2, 9, 5, 7, 33), 1, 1),
+            "more cells than a tile": lambda g: _bev_pool(g, (3, 8, 9, 11, 80), 20 * 27, 20),
+        },
+        {"float32": 1e-5, "float16": 1e-3},
+        poisoned=(0, 1),
+    ),
+    OperatorCase(
+        "GatedFusion",
+        _any_gated_fusion,
+        {
+            "one element": lambda g: _gated_fusion(g, 1, 1, 1),
+            "no token": lambda g: _gated_fusion(g, 3, 0, 5),
+            "no modality": lambda g: _gated_fusion(g, 0, 2, 7),
+            "one channel less than a vector": lambda g: _gated_fusion(g, 2, 3, 15),
+            "one channel more than a vector": lambda g: _gated_fusion(g, 2, 3, 17),
+            "more tokens than threads share evenly": lambda g: _gated_fusion(g, 2, 13, 64),
+            "gates beyond the range of exp": _saturated,
+        },
+        {"float32": 1e-5, "float16": 2e-3},
+        poisoned=(0, 1, 2, 3),
+    ),
+    OperatorCase(
+        "MultiScaleDeformableAttention",
+        _any_deformable,
+        {
+            "one of everything": lambda g: _deformable(g, (1, 1, 1, 1, 1), [(1, 1)]),
+            "no query": lambda g: _deformable(g, (2, 0, 3, 8, 4), [(3, 5)]),
+            "no point": lambda g: _deformable(g, (1, 3, 2, 8, 0), [(3, 5)]),
+            "more points than a vector": lambda g: _deformable(g, (1, 4, 1, 16, 23), [(7, 9)] * 3),
+            "the shape of Deformable DETR": lambda g: _deformable(
+                g, (1, 30, 8, 32, 4), [(38, 64), (19, 32), (10, 16), (5, 8)]
+            ),
+            "far outside": _outside,
+            "on the borders": _borders,
+        },
+        {"float32": 1e-5, "float16": 4e-3},
+    ),
+    OperatorCase(
+        "SegmentReduce",
+        _any_segment_reduce,
+        {
+            "no segment": lambda g: _segment_reduce(g, np.zeros(0, int), 5, "sum"),
+            "empty segments only": lambda g: _segment_reduce(g, np.zeros(3, int), 5, "mean"),
+            "one long segment": lambda g: _segment_reduce(g, np.array([999]), 3, "mean"),
+            "no channel": lambda g: _segment_reduce(g, np.array([2, 3]), 0, "max"),
+            "negative maxima": lambda g: _negative(_segment_reduce(g, np.arange(9), 33, "max")),
+            "rows of whole vectors": lambda g: _segment_reduce(g, np.arange(20), 128, "sum"),
+        },
+        {"float32": 1e-5, "float16": 1e-3},
+    ),
+    OperatorCase(
+        "Skeleton",
+        _any_skeleton,
+        {
+            "one value": lambda g: _skeleton(g, 1, 1),
+            "no row": lambda g: _skeleton(g, 0, 5),
+            "no channel": lambda g: _skeleton(g, 5, 0),
+        },
+        {"float32": 1e-6, "float16": 2e-3},
+        poisoned=(0, 1),
+    ),
+)
