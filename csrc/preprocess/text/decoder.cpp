@@ -52,7 +52,7 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
 void fuse(Tokens& tokens) {
   std::string all;
   for (const std::string& token : tokens) all += token;
-  tokens.assign(1, std::move(all));
+  tokens.assign(1, all);
 }
 
 void byte_level(Tokens& tokens) {
