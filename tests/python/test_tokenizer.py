@@ -298,3 +298,17 @@ def test_a_path_is_read_and_a_missing_one_named(tmp_path: Path) -> None:
     assert plait.Tokenizer(path).encode("a cat") == reference.encode("a cat").ids
     with pytest.raises(plait.BundleError, match=r"none\.json"):
         plait.Tokenizer(tmp_path / "none.json")
+
+
+def test_the_snippet_of_the_docs_runs(
+    reference: library.Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "sensors.md"
+    snippets = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    (snippet,) = (one for one in snippets if "plait.Tokenizer(" in one)
+    reference.save(str(tmp_path / "tokenizer.json"))
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(snippet, str(page), "exec"), names)  # the page's own words
+    assert names["ids"] == reference.encode("a photo of a dog").ids
+    assert names["text"] == reference.decode(names["ids"], skip_special_tokens=True)
