@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,3 +136,9 @@ def test_every_operator_has_a_case_and_a_torch_side(name: str) -> None:
     named = {spec.name for spec in ops.operators()}
     assert named == set(BY_NAME) == {operator.name for operator in torch_ops.OPERATORS}
     assert callable(getattr(ops, ops.snake_case(name)))
+
+
+def test_the_snippet_of_the_docs_runs() -> None:
+    page = Path(__file__).parents[2] / "docs" / "add-an-op.md"
+    (snippet,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    exec(compile(snippet, str(page), "exec"), {})  # the page's own words
