@@ -227,7 +227,12 @@ COMPARISONS = (
     ("whisper", "torch", RATE, ""),
     ("whisper", "ONNX Runtime STFT", RATE, ""),
     ("whisper_30s", "WhisperFeatureExtractor", SECONDS * RATE, ""),
-    ("kaldi", "kaldi-native-fbank", RATE, "about half of the peer's time is its Python binding and set-up"),
+    (
+        "kaldi",
+        "kaldi-native-fbank",
+        RATE,
+        "about half of the peer's time is its Python binding and set-up",
+    ),
     ("resampled", "soxr VHQ", 3 * RATE, "another filter"),
     ("resampled", "soxr HQ", 3 * RATE, "another filter; in a tight loop soxr HQ is faster"),
     ("resampled", "SciPy resample_poly", 3 * RATE, "another, shorter filter"),
