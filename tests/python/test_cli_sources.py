@@ -211,11 +211,12 @@ def test_bench_takes_a_picture_and_a_wrong_file_is_refused(
 def test_an_interrupt_ends_a_video_with_what_was_written(one: Path) -> None:
     # A picture every millisecond: many more lines than a pipe buffers.
     process = spawn("run", one, "--video", bikes(), "--every", "0.001")
-    assert process.stdout is not None
+    assert process.stdout is not None and process.stderr is not None
     assert json.loads(process.stdout.readline())["window"] == 0
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    # Not communicate, which passes over the lines that readline has taken along.
+    out, err = process.stdout.read(), process.stderr.read()
+    assert process.wait(timeout=60) == 130, err
     assert "Traceback" not in err
     # Where the pipe was full, the interrupt came in the middle of a line.
     whole = out[: out.rfind("\n") + 1].splitlines()
