@@ -1,6 +1,19 @@
 // simd_dispatch.cpp: what the processor says of itself.
 #include "base/simd_dispatch.hpp"
 
+#include <cstdio>
+#include <cstdlib>
+
+namespace hwy {
+
+/// Where Highway's headers end when a check of their own fails; its library would define it.
+HWY_NORETURN void Abort(const char* file, int line, const char* format, ...) {
+  std::fprintf(stderr, "%s:%d: %s\n", file, line, format);
+  std::abort();
+}
+
+}  // namespace hwy
+
 namespace plait::detail {
 
 bool machine_runs(SimdTarget target) noexcept {
