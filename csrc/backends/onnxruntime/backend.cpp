@@ -7,7 +7,6 @@
 
 #include "backends/onnxruntime/handle.hpp"
 #include "backends/onnxruntime/library.hpp"
-#include "ops/adapters/onnxruntime.hpp"
 #include "plait/error.hpp"
 
 namespace plait::detail {
@@ -228,7 +227,6 @@ class OrtBackend final : public Backend {
     const auto entry = [&](const char* key, const char* value) {
       library.check(api.AddSessionConfigEntry(&options, key, value), where, key);
     };
-    library.check(ops::register_custom_ops(&options, api), where, "Plait's operators");
     library.check(api.SetSessionGraphOptimizationLevel(&options, ORT_ENABLE_ALL), where,
                   "graph optimization");
     library.check(api.SetSessionExecutionMode(&options, ORT_SEQUENTIAL), where, "sequential runs");

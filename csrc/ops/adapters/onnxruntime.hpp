@@ -1,7 +1,8 @@
 // ops/adapters/onnxruntime.hpp: the operators as custom ops of ONNX Runtime, domain ai.plait.
 //
-// Our backend registers them with every session it makes. Other hosts of ONNX Runtime, Python's
-// package among them, load libplait.so as a custom-op library: it exports RegisterCustomOps.
+// Hosts of ONNX Runtime, Python's package among them, load libplait.so as a custom-op library: it
+// exports RegisterCustomOps. Our own backend does not yet: bundles hold portable graphs only, and
+// ONNX Runtime's registry of domains does not bear two sessions that are made at the same time.
 #pragma once
 
 #include <onnxruntime_c_api.h>

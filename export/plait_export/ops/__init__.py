@@ -1,8 +1,8 @@
 """The fused operators for PyTorch: reference, torch op, ONNX translation, portable form.
 
 A module that calls `plait_export.ops.gated_fusion(...)` trains and runs in plain torch, and exports
-either way: `translations()` makes it one node of the domain ai.plait, which Plait's core and any
-ONNX Runtime with Plait's library run; exported inside of `portable()` it becomes standard ONNX
+either way: `translations()` makes it one node of the domain ai.plait, which any ONNX Runtime
+with Plait's library runs; exported inside of `portable()` it becomes standard ONNX
 operators, which run anywhere. Every file describes one operator in a `TorchOperator`, listed here.
 """
 
