@@ -8,10 +8,10 @@
 #include <optional>
 #include <utility>
 
+#include "base/quote.hpp"
 #include "bundle/container.hpp"
 #include "bundle/manifest.hpp"
 #include "bundle/mapped_file.hpp"
-#include "bundle/quote.hpp"
 #include "bundle/sha256.hpp"
 #include "plait/error.hpp"
 

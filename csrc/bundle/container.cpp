@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "bundle/quote.hpp"
+#include "base/quote.hpp"
 #include "plait/error.hpp"
 
 namespace plait::detail {

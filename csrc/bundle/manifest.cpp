@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/json_reader.hpp"
 #include "bundle/container.hpp"
-#include "bundle/json_reader.hpp"
 #include "bundle/manifest_checks.hpp"
 #include "bundle/manifest_kinds.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "bundle/json_reader.hpp"
+#include "base/json_reader.hpp"
 #include "plait/manifest.hpp"
 
 namespace plait::detail {

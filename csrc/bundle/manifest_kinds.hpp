@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "bundle/json_reader.hpp"
+#include "base/json_reader.hpp"
 #include "plait/manifest.hpp"
 
 namespace plait::detail {

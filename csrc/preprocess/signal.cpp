@@ -71,12 +71,11 @@ class Rows {
     if (point.weight == 0.0) return before;
     return before + point.weight * (raw(point.before + 1, column) - before);
   }
-
- private:
   double raw(std::int64_t row, std::int64_t column) const noexcept {
     return static_cast<double>(load<T>(data_ + row * row_stride_ + column * column_stride_));
   }
 
+ private:
   const std::byte* data_;
   std::int64_t row_stride_;
   std::int64_t column_stride_;
@@ -210,7 +209,7 @@ class SignalPreprocessor final : public Preprocessor {
   /// The caller's state, or one that begins anew with this sample.
   SignalState& state_of(const Signal& signal, SignalState& alone) const {
     if (signal.state == nullptr) {
-      restart(description_, alone);
+      if (description_.normalization != SignalNormalization::kFixed) restart(description_, alone);
       return alone;
     }
     const bool running = description_.normalization == SignalNormalization::kRunning;
@@ -293,11 +292,19 @@ class SignalPreprocessor final : public Preprocessor {
       // In float32, as the encoder computes; a calibration's cancellation is done before.
       const bool calibrated = !rule.weights.empty();
       const float factor = calibrated ? 1.0F : scales.to_encoder * rule.sign;
-      for (std::int64_t t = 0; t < window; ++t) {
-        const auto value = static_cast<float>(calibrated ? physical(rows, rule, scales, t)
-                                                         : rows.at(t, rule.source));
-        poison += value * 0.0F;
-        row[t * time_step] = (value * factor - rule.mean) * rule.inverse_std;
+      const auto normalise = [&](auto&& value_at) {
+        for (std::int64_t t = 0; t < window; ++t) {
+          const auto value = static_cast<float>(value_at(t));
+          poison += value * 0.0F;
+          row[t * time_step] = (value * factor - rule.mean) * rule.inverse_std;
+        }
+      };
+      if (calibrated) {
+        normalise([&](std::int64_t t) { return physical(rows, rule, scales, t); });
+      } else if (grid != nullptr) {
+        normalise([&](std::int64_t t) { return rows.at(t, rule.source); });
+      } else {  // most samples: nothing to ask for each value
+        normalise([&](std::int64_t t) { return rows.raw(t, rule.source); });
       }
     }
     if (std::isnan(poison)) refuse_non_finite<T>(values);

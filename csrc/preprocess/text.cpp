@@ -5,7 +5,7 @@
 #include <bit>
 #include <cstring>
 
-#include "bundle/quote.hpp"
+#include "base/quote.hpp"
 #include "plait/tokenizer.hpp"
 #include "preprocess/text/vocabulary.hpp"
 

@@ -3,10 +3,11 @@
 >>> from plait import ops
 >>> y = ops.gated_fusion(gate, x, scale, shift, epsilon=1e-5)
 
-There is a function for each operator of docs/operators.md, named in snake_case, with its inputs in
-order and its attributes by keyword. Element types and shapes are those of the operator's schema
-(`help(ops.gated_fusion)`); whatever does not fit raises SampleError. Every function also takes
-`threads` (None: every usable CPU) and `implementation` ("simd", or "scalar": the specification).
+There is a function for each operator (`ops.operators()` lists them), named in snake_case, with its
+inputs in order and its attributes by keyword. Element types and shapes are those of the operator's
+schema (`help(ops.gated_fusion)`); whatever does not fit raises SampleError. Every function also
+takes `threads` (None: every usable CPU) and `implementation` ("simd", or "scalar": the
+specification).
 ONNX Runtime sessions of any program run the same kernels through `library()`.
 """
 

@@ -209,13 +209,15 @@ class Kernel {
     Scratch(const Kernel& kernel, const OrtKernelContext* context, std::size_t bytes)
         : api_(kernel.api_), size_(bytes) {
       if (bytes == 0) return;
-      check(api_.KernelContext_GetAllocator(context, kernel.memory_, &allocator_));
-      check(api_.AllocatorAlloc(allocator_, bytes, &data_));
+      OrtAllocator* allocator = nullptr;
+      check(api_.KernelContext_GetAllocator(context, kernel.memory_, &allocator));
+      allocator_ = {allocator, api_.ReleaseAllocator};
+      check(api_.AllocatorAlloc(allocator, bytes, &data_));
     }
     ~Scratch() {
       if (data_ == nullptr) return;
-      if (OrtStatus* status = api_.AllocatorFree(allocator_, data_)) api_.ReleaseStatus(status);
-      api_.ReleaseAllocator(allocator_);
+      OrtStatus* status = api_.AllocatorFree(allocator_.get(), data_);
+      if (status != nullptr) api_.ReleaseStatus(status);
     }
     Scratch(const Scratch&) = delete;
     Scratch& operator=(const Scratch&) = delete;
@@ -223,7 +225,8 @@ class Kernel {
 
    private:
     const OrtApi& api_;
-    OrtAllocator* allocator_ = nullptr;
+    // Released also where the allocation fails, when no destructor of Scratch runs.
+    std::unique_ptr<OrtAllocator, decltype(OrtApi::ReleaseAllocator)> allocator_{nullptr, nullptr};
     void* data_ = nullptr;
     std::size_t size_ = 0;
   };

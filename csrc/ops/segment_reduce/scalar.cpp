@@ -79,10 +79,11 @@ void SegmentReduce::run_scalar(const Arguments& arguments) const {
 
 void check_offsets(std::span<const std::int32_t> offsets, std::int64_t rows, const char* where) {
   const auto fail = [&](std::size_t index, const std::string& expected) {
-    throw SampleError({.where = std::string(where) + ", offsets[" + std::to_string(index) + "]",
-                       .expected = expected,
-                       .got = std::to_string(offsets[index]),
-                       .action = "Make offsets of sorted segments: see docs/operators.md."});
+    throw SampleError(
+        {.where = std::string(where) + ", offsets[" + std::to_string(index) + "]",
+         .expected = expected,
+         .got = std::to_string(offsets[index]),
+         .action = "Sort the rows by segment; offsets are the running totals of their numbers."});
   };
   if (offsets.front() != 0) fail(0, "0");
   if (offsets.back() != rows) fail(offsets.size() - 1, std::to_string(rows) + ", the rows");

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "bundle/quote.hpp"
+#include "base/quote.hpp"
 #include "preprocess/text/matcher.hpp"
 #include "preprocess/text/model.hpp"
 #include "preprocess/text/unicode.hpp"

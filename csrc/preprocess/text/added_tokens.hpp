@@ -9,7 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "bundle/json_reader.hpp"
+#include "base/json_reader.hpp"
 #include "preprocess/text/normalizer.hpp"
 #include "preprocess/text/trie.hpp"
 #include "preprocess/text/vocabulary.hpp"

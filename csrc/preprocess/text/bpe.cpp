@@ -6,7 +6,7 @@
 #include <bit>
 #include <nlohmann/json.hpp>
 
-#include "bundle/quote.hpp"
+#include "base/quote.hpp"
 #include "preprocess/text/model.hpp"
 #include "preprocess/text/unicode.hpp"
 

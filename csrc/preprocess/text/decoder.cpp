@@ -5,7 +5,7 @@
 #include <array>
 #include <optional>
 
-#include "bundle/quote.hpp"
+#include "base/quote.hpp"
 #include "preprocess/text/byte_level.hpp"
 #include "preprocess/text/matcher.hpp"
 #include "preprocess/text/unicode.hpp"

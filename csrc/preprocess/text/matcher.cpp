@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "bundle/quote.hpp"
+#include "base/quote.hpp"
 
 namespace plait::detail {
 

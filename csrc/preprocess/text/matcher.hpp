@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bundle/json_reader.hpp"
+#include "base/json_reader.hpp"
 #include "preprocess/text/regex.hpp"
 #include "preprocess/text/unicode.hpp"
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bundle/json_reader.hpp"
+#include "base/json_reader.hpp"
 #include "preprocess/text/vocabulary.hpp"
 
 namespace plait::detail {

@@ -2,7 +2,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "bundle/quote.hpp"
+#include "base/quote.hpp"
 #include "plait/error.hpp"
 #include "preprocess/text/model.hpp"
 #include "preprocess/text/unicode.hpp"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "bundle/json_reader.hpp"
+#include "base/json_reader.hpp"
 #include "preprocess/text/regex.hpp"
 
 namespace plait::detail {

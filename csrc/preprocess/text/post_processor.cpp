@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "bundle/quote.hpp"
+#include "base/quote.hpp"
 #include "preprocess/text/model.hpp"
 
 namespace plait::detail {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "bundle/json_reader.hpp"
+#include "base/json_reader.hpp"
 #include "preprocess/text/vocabulary.hpp"
 
 namespace plait::detail {

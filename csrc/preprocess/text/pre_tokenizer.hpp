@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/function_ref.hpp"
-#include "bundle/json_reader.hpp"
+#include "base/json_reader.hpp"
 #include "preprocess/text/regex.hpp"
 
 namespace plait::detail {

@@ -6,7 +6,7 @@
 
 #include <array>
 
-#include "bundle/quote.hpp"
+#include "base/quote.hpp"
 #include "plait/error.hpp"
 #include "preprocess/text/unicode.hpp"
 

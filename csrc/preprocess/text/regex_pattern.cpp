@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <array>
 
-#include "bundle/quote.hpp"
+#include "base/quote.hpp"
 #include "plait/error.hpp"
 #include "preprocess/text/regex.hpp"
 

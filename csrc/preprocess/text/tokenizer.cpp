@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "bundle/json_reader.hpp"
+#include "base/json_reader.hpp"
 #include "plait/error.hpp"
 #include "preprocess/text/added_tokens.hpp"
 #include "preprocess/text/decoder.hpp"

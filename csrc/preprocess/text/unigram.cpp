@@ -5,7 +5,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "bundle/quote.hpp"
+#include "base/quote.hpp"
 #include "preprocess/text/model.hpp"
 #include "preprocess/text/trie.hpp"
 #include "preprocess/text/unicode.hpp"

@@ -2,7 +2,7 @@
 // longest match first; and WordLevel, whose words are tokens.
 #include <nlohmann/json.hpp>
 
-#include "bundle/quote.hpp"
+#include "base/quote.hpp"
 #include "preprocess/text/model.hpp"
 #include "preprocess/text/trie.hpp"
 #include "preprocess/text/unicode.hpp"

@@ -33,8 +33,7 @@ class Text:
     encoder: a module from int64 ids [batch, tokens] to an embedding [batch, ...]; with mask from
         ids and mask, both int64 [batch, tokens], the mask 1 for tokens and 0 for padding.
     tokenizer: a tokenizer.json as the library `tokenizers` saves it, the folder it lies in, or its
-        bytes.
-        Its own truncation and padding are not applied, these are:
+        bytes. Its own truncation and padding are not applied, these are:
     tokens: ids the encoder sees; longer texts are cut, shorter ones padded.
     pad_id: the id that fills up; CLIP's is that of <|endoftext|>, BERT's that of [PAD].
     special_tokens: whether those of the file's post-processor are put around the text; they are

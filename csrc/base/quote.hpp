@@ -1,4 +1,4 @@
-// bundle/quote.hpp: untrusted text made fit for an error message.
+// base/quote.hpp: untrusted text made fit for an error message.
 #pragma once
 
 #include <string>

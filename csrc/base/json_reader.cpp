@@ -1,5 +1,5 @@
 // json_reader.cpp: parsing with limits, and typed access to fields.
-#include "bundle/json_reader.hpp"
+#include "base/json_reader.hpp"
 
 #include <algorithm>
 #include <cmath>

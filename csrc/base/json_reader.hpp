@@ -1,4 +1,4 @@
-// bundle/json_reader.hpp: typed access to a JSON document, with errors that name the place.
+// base/json_reader.hpp: typed access to a JSON document, with errors that name the place.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "bundle/quote.hpp"
+#include "base/quote.hpp"
 
 namespace plait::detail {
 

@@ -1,5 +1,5 @@
 // quote.cpp: escaping and shortening of untrusted text.
-#include "bundle/quote.hpp"
+#include "base/quote.hpp"
 
 namespace plait::detail {
 namespace {
