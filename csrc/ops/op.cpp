@@ -151,7 +151,6 @@ void run_checked(const Op& op, const Arguments& arguments, Parallel& parallel,
   check_count(schema, "inputs", schema.inputs().size(), arguments.inputs.size());
   check_count(schema, "outputs", schema.outputs().size(), arguments.outputs.size());
   Groups groups(schema);
-  std::array<Shape, kMaxInputs> shapes;
   for (std::size_t i = 0; i < arguments.inputs.size(); ++i) {
     const ConstTensorView& input = arguments.inputs[i];
     groups.check(schema.inputs()[i], input.dtype);
@@ -162,10 +161,9 @@ void run_checked(const Op& op, const Arguments& arguments, Parallel& parallel,
                          .got = input.data == nullptr ? "none" : "a strided view",
                          .action = "Copy it into one piece first."});
     }
-    shapes[i] = input.shape;
   }
   std::array<Shape, kMaxOutputs> inferred;
-  op.infer({shapes.data(), arguments.inputs.size()}, {inferred.data(), arguments.outputs.size()});
+  op.infer(arguments.inputs, {inferred.data(), arguments.outputs.size()});
   for (std::size_t i = 0; i < arguments.outputs.size(); ++i) {
     const TensorView& output = arguments.outputs[i];
     groups.check(schema.outputs()[i], output.dtype);

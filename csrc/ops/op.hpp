@@ -4,6 +4,7 @@
 // a shape rule and its implementations. OpModel makes an Op of it; adapters know Op only.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -99,8 +100,9 @@ class PLAIT_API Op {
  public:
   virtual ~Op() = default;
   virtual const Schema& schema() const noexcept = 0;
-  /// Shapes of the outputs. Throws SampleError for inputs that do not go together.
-  virtual void infer(std::span<const Shape> inputs, std::span<Shape> outputs) const = 0;
+  /// Shapes of the outputs. Throws SampleError for inputs that do not go together. Reads values only
+  /// where the schema says that shapes depend on them.
+  virtual void infer(std::span<const ConstTensorView> inputs, std::span<Shape> outputs) const = 0;
   /// Working memory that run() needs for such inputs and so many threads.
   virtual std::size_t scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const = 0;
   /// Throws SampleError for values that make no sense (an index out of range).
@@ -119,14 +121,21 @@ PLAIT_API void run_alone(const Op& op, std::span<const ConstTensorView> inputs,
                          std::span<const TensorView> outputs, int threads,
                          Implementation implementation);
 
-/// A plain operator struct as an Op.
+/// A plain operator struct as an Op. T::infer takes shapes, or, where the outputs' shapes depend on
+/// values (T::kSchema says so), tensors.
 template <typename T>
 class OpModel final : public Op {
  public:
   explicit OpModel(const Attributes& attributes) : op_(attributes) {}
   const Schema& schema() const noexcept override { return T::kSchema; }
-  void infer(std::span<const Shape> inputs, std::span<Shape> outputs) const override {
-    op_.infer(inputs, outputs);
+  void infer(std::span<const ConstTensorView> inputs, std::span<Shape> outputs) const override {
+    if constexpr (T::kSchema.shapes_from_values) {
+      op_.infer(inputs, outputs);
+    } else {
+      std::array<Shape, kMaxInputs> shapes;
+      for (std::size_t i = 0; i < inputs.size(); ++i) shapes[i] = inputs[i].shape;
+      op_.infer(std::span<const Shape>(shapes.data(), inputs.size()), outputs);
+    }
   }
   std::size_t scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const override {
     return op_.scratch_bytes(inputs, threads);

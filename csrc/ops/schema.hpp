@@ -69,6 +69,7 @@ struct Schema {
   std::size_t input_count = 0;
   std::size_t output_count = 0;
   std::size_t attribute_count = 0;
+  bool shapes_from_values = false;  ///< outputs' shapes depend on inputs' values
 
   constexpr std::span<const TensorSpec> inputs() const noexcept {
     return {input_specs.data(), input_count};
@@ -104,6 +105,12 @@ struct Schema {
   constexpr Schema required(std::string_view key, AttributeKind kind,
                             std::string_view about) const {
     return with({key, kind, 0.0F, 0, {}, true, about});
+  }
+
+  constexpr Schema with_shapes_from_values() const {
+    Schema next = *this;
+    next.shapes_from_values = true;
+    return next;
   }
 
  private:

@@ -120,10 +120,16 @@ def test_the_torch_op_computes_and_differentiates_as_its_reference(
     def gradients(function: Callable[..., torch.Tensor]) -> list[Array]:
         tensors = [torch.from_numpy(array.copy()) for array in call.inputs]
         floats = [tensor.requires_grad_() for tensor in tensors if tensor.is_floating_point()]
-        output = function(*tensors, *said)
-        weights = torch.linspace(-1.0, 2.0, output.numel(), dtype=output.dtype)
-        (output * weights.reshape(output.shape)).sum().backward()
-        return [output.detach().numpy(), *(t.grad.numpy() for t in floats if t.grad is not None)]
+        result = function(*tensors, *said)
+        outputs = result if isinstance(result, tuple) else (result,)
+        for output in outputs:
+            if output.requires_grad:
+                weights = torch.linspace(-1.0, 2.0, output.numel(), dtype=output.dtype)
+                (output * weights.reshape(output.shape)).sum().backward(retain_graph=True)
+        return [
+            *(output.detach().numpy() for output in outputs),
+            *(t.grad.numpy() for t in floats if t.grad is not None),
+        ]
 
     for ours, expected in zip(
         gradients(operator.overload), gradients(operator.reference), strict=True

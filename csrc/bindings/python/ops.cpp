@@ -104,7 +104,6 @@ py::list run_operator(const std::string& name, const py::sequence& arrays,
   const std::unique_ptr<ops::Op> op = entry.make(attributes_of(schema, attributes));
   std::vector<py::object> kept;
   std::vector<ConstTensorView> inputs;
-  std::vector<Shape> shapes;
   if (arrays.size() != schema.inputs().size()) {
     throw SampleError({.where = "operator " + name,
                        .expected = std::to_string(schema.inputs().size()) + " inputs",
@@ -113,10 +112,9 @@ py::list run_operator(const std::string& name, const py::sequence& arrays,
   }
   for (const py::handle& array : arrays) {
     inputs.push_back(view_of(array, "of operator " + name, kept));
-    shapes.push_back(inputs.back().shape);
   }
   std::vector<Shape> inferred(schema.outputs().size());
-  op->infer(shapes, inferred);
+  op->infer(inputs, inferred);
   std::vector<OwnedArray> outputs;
   std::vector<TensorView> views;
   for (std::size_t i = 0; i < inferred.size(); ++i) {

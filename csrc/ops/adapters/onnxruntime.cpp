@@ -179,24 +179,20 @@ class Kernel {
     const std::size_t input_count = op_->schema().inputs().size();
     const std::size_t output_count = op_->schema().outputs().size();
     std::array<ConstTensorView, kMaxInputs> inputs;
-    std::array<Shape, kMaxInputs> shapes;
-    for (std::size_t i = 0; i < input_count; ++i) {
-      inputs[i] = input(context, i);
-      shapes[i] = inputs[i].shape;
-    }
+    for (std::size_t i = 0; i < input_count; ++i) inputs[i] = input(context, i);
+    const std::span<const ConstTensorView> given(inputs.data(), input_count);
     std::array<Shape, kMaxOutputs> inferred;
-    op_->infer({shapes.data(), input_count}, {inferred.data(), output_count});
+    op_->infer(given, {inferred.data(), output_count});
     std::array<TensorView, kMaxOutputs> outputs;
     for (std::size_t i = 0; i < output_count; ++i) {
       OrtValue* value = nullptr;
       const auto dims = inferred[i].dims();
       check(api_.KernelContext_GetOutput(context, i, dims.data(), dims.size(), &value));
       check(api_.GetTensorMutableData(value, &outputs[i].data));
-      outputs[i].dtype = dtype_of_output(i, {inputs.data(), input_count});
+      outputs[i].dtype = dtype_of_output(i, given);
       outputs[i].shape = inferred[i];
     }
     OrtParallel parallel(api_, context);
-    const std::span<const ConstTensorView> given(inputs.data(), input_count);
     const Scratch scratch(*this, context, op_->scratch_bytes(given, parallel.threads()));
     run_checked(*op_, {given, {outputs.data(), output_count}, scratch.bytes()}, parallel,
                 Implementation::kSimd);

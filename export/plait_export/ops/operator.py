@@ -78,10 +78,12 @@ class TorchOperator:
 def register(
     reference: Callable[..., Any], shape: Callable[..., Any], name: str
 ) -> Callable[..., Any]:
-    """Makes plait::NAME of a typed reference that returns one tensor, and returns its overload.
+    """Makes plait::NAME of a typed reference that returns a tensor or a tuple of tensors, and
+    returns its overload.
 
-    shape: the same arguments -> an empty tensor of the output's shape and dtype. The gradient is
+    shape: the same arguments -> empty tensors of the outputs' shapes and dtypes. The gradient is
     the reference's own: it is computed again backwards, so that nothing but inputs is kept.
+    Outputs of whole numbers have none.
     """
     op = torch.library.custom_op(f"plait::{name}", reference, mutates_args=())
     op.register_fake(shape)
@@ -91,12 +93,25 @@ def register(
         ctx.save_for_backward(*tensors)
         ctx.rest = inputs[len(tensors) :]
 
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
         saved = [tensor.detach() for tensor in ctx.saved_tensors]
         wanted = [tensor.requires_grad_() for tensor in saved if tensor.is_floating_point()]
         with torch.enable_grad():
-            output = reference(*saved, *ctx.rest)
-        found = iter(torch.autograd.grad(output, wanted, gradient))
+            result = reference(*saved, *ctx.rest)
+        outputs = result if isinstance(result, tuple) else (result,)
+        reached = [
+            (output, gradient)
+            for output, gradient in zip(outputs, gradients, strict=True)
+            if output.requires_grad and gradient is not None
+        ]
+        found = iter(
+            torch.autograd.grad(
+                [output for output, _ in reached],
+                wanted,
+                [gradient for _, gradient in reached],
+                allow_unused=True,
+            )
+        )
         of_inputs = [next(found) if tensor.is_floating_point() else None for tensor in saved]
         return (*of_inputs, *(None for _ in ctx.rest))
 
