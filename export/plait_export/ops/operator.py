@@ -48,6 +48,11 @@ def portable() -> Iterator[None]:
         _portable.reset(token)
 
 
+def in_portable_form() -> bool:
+    """Whether operators are their references now."""
+    return _portable.get()
+
+
 @dataclass(frozen=True)
 class TorchOperator:
     """name: of the core's operator. reference: plain torch, differentiable, in the inputs' dtype:
