@@ -170,7 +170,9 @@ def _presence_unpack(generator: Generator, kept: Array, channels: int) -> Call:
 
 def _any_presence_unpack(generator: Generator) -> Call:
     shape = (int(generator.integers(1, 5)), int(generator.integers(1, 50)))
-    return _presence_unpack(generator, generator.random(shape) < 0.6, int(generator.integers(1, 70)))
+    return _presence_unpack(
+        generator, generator.random(shape) < 0.6, int(generator.integers(1, 70))
+    )
 
 
 def _skeleton(generator: Generator, rows: int, channels: int) -> Call:

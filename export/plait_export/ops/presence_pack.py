@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from plait_export.ops.operator import TorchOperator, register
 
 
-def reference(
-    tokens: Tensor, presence: Tensor, lengths: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def reference(tokens: Tensor, presence: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """As the function below: the smallest positions first, then rows of a table."""
     batch, count, channels = tokens.shape
     places = torch.arange(count, device=tokens.device)
@@ -28,19 +28,26 @@ def reference(
     return packed, torch.where(real, order, -1).int(), real.to(tokens.dtype)
 
 
-def _longest(kept: Tensor) -> int:
-    """The most kept tokens of a row: a size that only the values know."""
+def _longest(kept: Tensor) -> Any:
+    """The most kept tokens of a row: a number, or while a graph is traced a symbol for it."""
     if kept.shape[0] == 0 or kept.shape[1] == 0:
         return 0
-    longest = int(kept.sum(1).max().item())
-    torch._check(longest >= 0)
-    torch._check(longest <= kept.shape[1])
+    longest = kept.sum(1).max().item()
+    torch._check(longest >= _least())  # type: ignore[no-untyped-call]
+    torch._check(longest <= kept.shape[1])  # type: ignore[no-untyped-call]
     return longest
+
+
+def _least() -> int:
+    """What torch may take for granted of that number. Of every dynamic size, an export takes for
+    granted that it is neither 0 nor 1, and it can't trace attention over one that may be; ONNX's
+    operators do right by all sizes."""
+    return 2 if torch.compiler.is_exporting() else 0
 
 
 def _shape(tokens: Tensor, presence: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     batch, _, channels = tokens.shape
-    longest = torch.library.get_ctx().new_dynamic_size(min=0)
+    longest = torch.library.get_ctx().new_dynamic_size(min=_least())
     return (
         tokens.new_empty(batch, longest, channels),
         lengths.new_empty(batch, longest),
