@@ -226,6 +226,9 @@ CASES = (
             "the shape of Deformable DETR": lambda g: _deformable(
                 g, (1, 30, 8, 32, 4), [(38, 64), (19, 32), (10, 16), (5, 8)]
             ),
+            "each pixel sampled often, by more threads than heads": lambda g: _deformable(
+                g, (1, 300, 2, 20, 4), [(3, 5), (2, 2)]
+            ),
             "far outside": _outside,
             "on the borders": _borders,
         },
