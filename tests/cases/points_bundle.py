@@ -59,7 +59,7 @@ def points_deployment(seed: int) -> Deployment:
         modalities={
             "lidar": Points(
                 encoder=CloudEncoder(4, 9),
-                capacity=31,
+                capacity=11,
                 overflow="spread",
                 range=((-30.0, -20.0, -4.0), (40.0, 25.0, 6.0)),
                 sensor_channels=("intensity", "x", "y", "z", "ring"),

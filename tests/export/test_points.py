@@ -130,7 +130,7 @@ def test_a_mounting_of_the_sample_takes_the_place_of_the_declared(
 def test_lines_say_how_a_cloud_is_taken(clouds: Clouds) -> None:
     sections = {m["name"]: m.get("points") for m in read_manifest(clouds.path)["modalities"]}
     lidar, radar = ("\n".join(points_lines(sections[name])) for name in ("lidar", "radar"))
-    assert "up to 31 points of x, y, z, intensity; more are thinned out evenly" in lidar
+    assert "up to 11 points of x, y, z, intensity; more are thinned out evenly" in lidar
     assert "sensor gives intensity, x, y, z, ring in m" in lidar
     assert "mounted at" in lidar and "kept from [-30, -20, -4] to [40, 25, 6] m" in lidar
     assert "of more the first" in radar and "in mm" in radar and "mounted" not in radar
