@@ -54,8 +54,8 @@ void parse_range(const JsonReader& range, PointsDescription& points) {
   points.upper = parse_corner(range.field("upper"));
   for (std::size_t axis = 0; axis < kAxes; ++axis) {
     if (!(points.lower[axis] < points.upper[axis])) {
-      range.fail("lower below upper", std::to_string(points.lower[axis]) + " and " +
-                                          std::to_string(points.upper[axis]));
+      range.fail("lower below upper",
+                 std::to_string(points.lower[axis]) + " and " + std::to_string(points.upper[axis]));
     }
   }
 }
@@ -66,10 +66,10 @@ PointsDescription parse_points(const JsonReader& reader) {
   PointsDescription points;
   parse_channels(reader, points);
   points.capacity = reader.field("capacity").integer(1, kMaxCapacity);
-  points.overflow = reader.field("overflow").choice<PointsOverflow>(
-      {{"refuse", PointsOverflow::kRefuse},
-       {"first", PointsOverflow::kFirst},
-       {"spread", PointsOverflow::kSpread}});
+  points.overflow = reader.field("overflow")
+                        .choice<PointsOverflow>({{"refuse", PointsOverflow::kRefuse},
+                                                 {"first", PointsOverflow::kFirst},
+                                                 {"spread", PointsOverflow::kSpread}});
   const JsonReader sensor = reader.field("sensor");
   points.metres = sensor.field("unit").choice<double>({{"m", 1.0}, {"cm", 0.01}, {"mm", 0.001}});
   if (const auto extrinsics = sensor.optional_field("extrinsics")) {
@@ -77,11 +77,10 @@ PointsDescription parse_points(const JsonReader& reader) {
   }
   if (const auto range = reader.optional_field("range")) parse_range(*range, points);
   const std::size_t channels = points.channels.size();
-  points.mean = parse_per_channel(reader.field("mean"), channels,
-                                  std::numeric_limits<float>::lowest());
+  points.mean =
+      parse_per_channel(reader.field("mean"), channels, std::numeric_limits<float>::lowest());
   // Dividing by less than the smallest normal number could overflow.
-  points.std =
-      parse_per_channel(reader.field("std"), channels, std::numeric_limits<float>::min());
+  points.std = parse_per_channel(reader.field("std"), channels, std::numeric_limits<float>::min());
   return points;
 }
 

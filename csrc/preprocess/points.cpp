@@ -82,15 +82,14 @@ class PointsPreprocessor final : public Preprocessor {
                          .got = std::string(name_of(values.dtype)),
                          .action = "Convert the array first."});
     }
-    const bool fits =
-        values.shape.rank() == 2 && values.shape[1] == description_.sensor_channels;
+    const bool fits = values.shape.rank() == 2 && values.shape[1] == description_.sensor_channels;
     if (!fits || (values.data == nullptr && values.shape[0] > 0)) {
-      throw SampleError(
-          {.where = where_,
-           .expected = "shape [points, " + std::to_string(description_.sensor_channels) +
-                       "], one row a point",
-           .got = fits ? "no data" : values.shape.text(),
-           .action = "Pass one column for each of the sensor's channels."});
+      throw SampleError({.where = where_,
+                         .expected = "shape [points, " +
+                                     std::to_string(description_.sensor_channels) +
+                                     "], one row a point",
+                         .got = fits ? "no data" : values.shape.text(),
+                         .action = "Pass one column for each of the sensor's channels."});
     }
     if (points.extrinsics.empty()) return;
     if (points.extrinsics.size() != kNotMoved.size() || !is_mounting(points.extrinsics)) {

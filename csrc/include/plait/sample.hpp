@@ -102,13 +102,13 @@ struct Text {
 
 /// A point cloud: a sweep of a LiDAR, returns of a radar.
 ///
-/// values: [points, channels], float32 or float64, any strides, in the columns and the unit that the
-/// bundle declares for its sensor. A row with NaN or infinity in a channel that the encoder sees is
-/// no point, as drivers mark it. No row at all is a cloud, too.
+/// values: [points, channels], float32 or float64, any strides, in the columns and the unit that
+/// the bundle declares for its sensor. A row with NaN or infinity in a channel that the encoder
+/// sees is no point, as drivers mark it. No row at all is a cloud, too.
 struct Points {
   ConstTensorView values;
-  /// Of this very sensor, in place of what the bundle declares: [3, 4] row by row, the rotation from
-  /// the sensor to the vehicle, then the move in metres; or empty.
+  /// Of this very sensor, in place of what the bundle declares: [3, 4] row by row, the rotation
+  /// from the sensor to the vehicle, then the move in metres; or empty.
   std::span<const double> extrinsics{};
 };
 
