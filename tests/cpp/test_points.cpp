@@ -191,7 +191,7 @@ TEST_F(PointsTest, ANumberThatFloat32CannotHoldIsNoPoint) {
   ModalityDescription modality = odd_description(3, PointsOverflow::kRefuse);
   modality.points.lower.clear();
   modality.points.upper.clear();
-  const std::vector<double> values = {0, 0, 0, 0, 1e39, 1e300, 0, 0, 0, 0, 1, 2, 3, 4, 5};
+  const std::vector<double> values = {0, 0, 0, 0, 1e300, 1e300, 0, 0, 0, 0, 1, 2, 3, 4, 5};
   const std::vector<float> found = prepared(modality, view(values, 5));
   EXPECT_FALSE(std::isnan(found[0]));
   for (std::size_t i = 4; i < found.size(); ++i) EXPECT_TRUE(std::isnan(found[i])) << i;
