@@ -53,6 +53,11 @@ def portable() -> Iterator[None]:
         _FORM.portable = before
 
 
+def in_portable_form() -> bool:
+    """Whether operators are their references now."""
+    return _portable.get()
+
+
 @dataclass(frozen=True)
 class TorchOperator:
     """name: of the core's operator. reference: plain torch, differentiable, in the inputs' dtype:
