@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pytest
 
 import plait
 from plait import ConfigError
+from plait.cli.application import run
 from plait.doctor import replay
 from plait.golden import without_gaps
 from plait.kinds.points import lines as points_lines
@@ -236,3 +238,32 @@ def test_preparation_is_held_against_the_original(generator: np.random.Generator
     check_preparation(modality, original, samples).require()
     report = check_preparation(described(capacity=50), original, samples)
     assert not report.ok
+
+
+def lines_of(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_command_line_runs_a_cloud_and_a_folder_of_clouds(
+    clouds: Clouds,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    generator: np.random.Generator,
+) -> None:
+    model = plait.load(clouds.path)
+    sweeps = [raw_samples(generator)["lidar"] for _ in range(3)]
+    capsys.readouterr()
+    for index, cloud in enumerate(sweeps):
+        cloud.astype("<f4").tofile(tmp_path / f"{index}.bin")
+    absent = ["--absent", "radar", "--absent", "gyroscope"]
+    assert run(["run", str(clouds.path), "--points", f"lidar={tmp_path}", *absent]) == 0
+    for line, cloud in zip(lines_of(capsys), sweeps, strict=True):
+        expected = model(lidar=cloud, radar=None, gyroscope=None)["object"]
+        assert expected.output is not None
+        assert line["heads"]["object"]["output"] == pytest.approx(expected.output.tolist())
+        assert line["presence"]["lidar"] == "fresh"
+    one = f"lidar={tmp_path / '1.bin'}"
+    assert run(["run", str(clouds.path), "--sample", one, *absent, "--every", "1"]) == 0
+    assert [line["label"] for line in lines_of(capsys)] == [
+        model(lidar=sweeps[1], radar=None, gyroscope=None)["object"].label
+    ]

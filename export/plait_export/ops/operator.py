@@ -55,7 +55,7 @@ def portable() -> Iterator[None]:
 
 def in_portable_form() -> bool:
     """Whether operators are their references now."""
-    return _portable.get()
+    return _FORM.portable
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class TorchOperator:
 
     def __call__(self, *arguments: Any) -> Any:
         """The torch op, or inside of `portable()` the reference."""
-        return (self.reference if _FORM.portable else self.overload)(*arguments)
+        return (self.reference if in_portable_form() else self.overload)(*arguments)
 
     def translation(self) -> Callable[..., Any]:
         """A function of symbolic ONNX values that makes the fused node."""

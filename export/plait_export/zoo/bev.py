@@ -86,5 +86,5 @@ def example(scale: Scale, generator: np.random.Generator) -> dict[str, Any]:
     for name in CAMERAS:
         patches = generator.integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
         scene[name] = patches.repeat(16, axis=0).repeat(16, axis=1)
-    scene["lidar"] = sweep(generator)
+    scene["lidar"] = sweep(generator, turns=scale.points // 24)
     return scene

@@ -63,9 +63,7 @@ def camera_to_vehicle(degrees: float) -> Array:
 
 def lidar_to_vehicle() -> Array:
     """[3, 4]: on the roof, turned to the left as nuScenes' is, whose y looks ahead."""
-    return np.array(
-        [[0.0, 1.0, 0.0, 0.9], [-1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, _LIDAR_HEIGHT]]
-    )
+    return np.array([[0.0, 1.0, 0.0, 0.9], [-1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, _LIDAR_HEIGHT]])
 
 
 def cells_of_rays(scale: Scale) -> NDArray[np.int64]:
@@ -75,7 +73,9 @@ def cells_of_rays(scale: Scale) -> NDArray[np.int64]:
     # A pinhole in the middle of the image; features lie in the middle of their pixels.
     focal = columns / 2.0 / np.tan(_FIELD_OF_VIEW / 2.0)
     v, u = np.meshgrid(np.arange(rows) + 0.5, np.arange(columns) + 0.5, indexing="ij")
-    ray = np.stack([(u - columns / 2.0) / focal, (v - rows / 2.0) / focal, np.ones_like(u)], axis=-1)
+    ray = np.stack(
+        [(u - columns / 2.0) / focal, (v - rows / 2.0) / focal, np.ones_like(u)], axis=-1
+    )
     depths = 1.0 + (np.arange(scale.bins) + 0.5) * (scale.reach - 1.0) / scale.bins
     seen = depths[:, None, None, None] * ray
     cells = []
@@ -90,7 +90,9 @@ def cells_of_rays(scale: Scale) -> NDArray[np.int64]:
     return np.stack(cells)
 
 
-def sweep(generator: np.random.Generator, beams: int = 32, turns: int = 1000) -> NDArray[np.float32]:
+def sweep(
+    generator: np.random.Generator, beams: int = 32, turns: int = 1000
+) -> NDArray[np.float32]:
     """One turn of a LiDAR between boxes on a road: [points, 5], x, y, z, intensity (0 to 255) and
     ring in its own frame. A beam that meets nothing gives NaN, as drivers do.
     """

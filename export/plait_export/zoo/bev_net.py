@@ -100,7 +100,9 @@ class Fuser(nn.Module):
             self.register_buffer(name, value)
         channels = scale.channels
         self.camera = _block(channels, channels)
-        self.fuse = nn.Sequential(_block(2 * channels, 2 * channels), _block(2 * channels, channels))
+        self.fuse = nn.Sequential(
+            _block(2 * channels, 2 * channels), _block(2 * channels, channels)
+        )
         self.heat = nn.Conv2d(channels, classes, 1)
 
     def forward(self, *inputs: Tensor) -> Tensor:
