@@ -23,6 +23,10 @@ from plait_export.ops.multi_scale_deformable_attention import multi_scale_deform
 from plait_export.ops.operator import TorchOperator, portable
 from plait_export.ops.pillar_scatter import OPERATOR as _pillar_scatter
 from plait_export.ops.pillar_scatter import pillar_scatter
+from plait_export.ops.presence_pack import OPERATOR as _presence_pack
+from plait_export.ops.presence_pack import presence_pack
+from plait_export.ops.presence_unpack import OPERATOR as _presence_unpack
+from plait_export.ops.presence_unpack import presence_unpack
 from plait_export.ops.segment_reduce import OPERATOR as _segment_reduce
 from plait_export.ops.segment_reduce import segment_reduce
 from plait_export.ops.skeleton import OPERATOR as _skeleton
@@ -35,6 +39,8 @@ OPERATORS: tuple[TorchOperator, ...] = (
     _gated_fusion,
     _multi_scale_deformable_attention,
     _pillar_scatter,
+    _presence_pack,
+    _presence_unpack,
     _segment_reduce,
     _skeleton,
     _voxel_reduce,
@@ -52,6 +58,8 @@ __all__ = [
     "multi_scale_deformable_attention",
     "pillar_scatter",
     "portable",
+    "presence_pack",
+    "presence_unpack",
     "segment_reduce",
     "skeleton",
     "translations",
