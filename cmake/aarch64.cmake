@@ -20,12 +20,9 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE BOTH)
-set(CMAKE_CXX_FLAGS_INIT "-isystem ${plait_sysroot}/usr/include/aarch64-linux-gnu")
+set(CMAKE_CXX_FLAGS_INIT
+  "-isystem ${plait_sysroot}/usr/include -isystem ${plait_sysroot}/usr/include/aarch64-linux-gnu")
 
-# Programs name the arm64 loader and libraries themselves, so that an emulator needs no prefix, in which ONNX
-# Runtime's threads hang.
-if(NOT CMAKE_CROSSCOMPILING_EMULATOR AND EXISTS "${plait_cache}/aarch64/qemu-aarch64")
-  set(CMAKE_CROSSCOMPILING_EMULATOR "${plait_cache}/aarch64/qemu-aarch64")
+if(NOT CMAKE_CROSSCOMPILING_EMULATOR)
+  set(CMAKE_CROSSCOMPILING_EMULATOR "${CMAKE_CURRENT_LIST_DIR}/../scripts/emulate_arm")
 endif()
-set(CMAKE_EXE_LINKER_FLAGS_INIT
-  "-Wl,--dynamic-linker=${plait_sysroot}/lib/ld-linux-aarch64.so.1 -Wl,--disable-new-dtags -Wl,-rpath,${plait_sysroot}/lib/aarch64-linux-gnu:${plait_sysroot}/usr/lib/aarch64-linux-gnu")
