@@ -292,11 +292,16 @@ struct HeadDescription {
   std::vector<std::string> units;   ///< regression: one per value
 };
 
-/// One precision of the whole bundle: which file each graph runs from.
+enum class GraphForm : std::uint8_t {
+  kPortable,  ///< standard ONNX operators only: any backend runs it
+  kFused      ///< uses Plait's operators (domain ai.plait)
+};
+
+/// One way to run the whole bundle: which file each graph runs from.
 struct VariantDescription {
-  std::string precision;  ///< "fp32", "fp16", "int8"
+  std::string precision;  ///< its name: "fp32", "int8", or "fp32_fused" beside a portable "fp32"
   std::string scheme;     ///< how it was quantized, for people
-  std::string form;       ///< "portable" (standard ONNX) or "fused" (needs Plait's operators)
+  GraphForm form = GraphForm::kPortable;
   std::map<std::string, std::string> members;  ///< graph name -> member name
 };
 

@@ -20,6 +20,10 @@ from plait_export.ops.multi_scale_deformable_attention import (
 )
 from plait_export.ops.multi_scale_deformable_attention import multi_scale_deformable_attention
 from plait_export.ops.operator import TorchOperator, portable
+from plait_export.ops.presence_pack import OPERATOR as _presence_pack
+from plait_export.ops.presence_pack import presence_pack
+from plait_export.ops.presence_unpack import OPERATOR as _presence_unpack
+from plait_export.ops.presence_unpack import presence_unpack
 from plait_export.ops.segment_reduce import OPERATOR as _segment_reduce
 from plait_export.ops.segment_reduce import segment_reduce
 from plait_export.ops.skeleton import OPERATOR as _skeleton
@@ -29,6 +33,8 @@ OPERATORS: tuple[TorchOperator, ...] = (
     _bev_pool,
     _gated_fusion,
     _multi_scale_deformable_attention,
+    _presence_pack,
+    _presence_unpack,
     _segment_reduce,
     _skeleton,
 )
@@ -42,6 +48,8 @@ __all__ = [
     "gated_fusion",
     "multi_scale_deformable_attention",
     "portable",
+    "presence_pack",
+    "presence_unpack",
     "segment_reduce",
     "skeleton",
     "translations",

@@ -22,6 +22,11 @@ _ONNX_TYPES = {
     "float16": "tensor(float16)",
     "int32": "tensor(int32)",
 }
+_ELEMENTS = {
+    "float32": onnx.TensorProto.FLOAT,
+    "float16": onnx.TensorProto.FLOAT16,
+    "int32": onnx.TensorProto.INT32,
+}
 _ATTRIBUTE_TYPES = {
     "float": defs.OpSchema.AttrType.FLOAT,
     "int": defs.OpSchema.AttrType.INT,
@@ -41,6 +46,11 @@ def portable() -> Iterator[None]:
         yield
     finally:
         _portable.reset(token)
+
+
+def in_portable_form() -> bool:
+    """Whether operators are their references now."""
+    return _portable.get()
 
 
 @dataclass(frozen=True)
@@ -128,21 +138,39 @@ def register_schema(spec: ops.OperatorSpec) -> None:
     for tensor in (*spec.inputs, *spec.outputs):
         groups.setdefault(tensor.types, f"T{len(groups)}")
     parameter = defs.OpSchema.FormalParameter
-    onnx.defs.register_schema(
-        defs.OpSchema(
-            spec.name,
-            ops.DOMAIN,
-            VERSION,
-            doc=spec.doc,
-            inputs=[parameter(t.name, groups[t.types], t.shape) for t in spec.inputs],
-            outputs=[parameter(t.name, groups[t.types], t.shape) for t in spec.outputs],
-            type_constraints=[
-                (name, [_ONNX_TYPES[dtype] for dtype in types], "")
-                for types, name in groups.items()
-            ],
-            attributes=[_attribute(attribute) for attribute in spec.attributes],
-        )
+    schema = defs.OpSchema(
+        spec.name,
+        ops.DOMAIN,
+        VERSION,
+        doc=spec.doc,
+        inputs=[parameter(t.name, groups[t.types], t.shape) for t in spec.inputs],
+        outputs=[parameter(t.name, groups[t.types], t.shape) for t in spec.outputs],
+        type_constraints=[
+            (name, [_ONNX_TYPES[dtype] for dtype in types], "") for types, name in groups.items()
+        ],
+        attributes=[_attribute(attribute) for attribute in spec.attributes],
     )
+    schema.set_type_and_shape_inference_function(_type_inference(spec))
+    onnx.defs.register_schema(schema)
+
+
+def _type_inference(spec: ops.OperatorSpec) -> Callable[[Any], None]:
+    """Tells element types of outputs, without which nothing after them is inferred either."""
+
+    def infer(context: Any) -> None:
+        for index, output in enumerate(spec.outputs):
+            same = (i for i, tensor in enumerate(spec.inputs) if tensor.types == output.types)
+            first = next(same, None)
+            element = (
+                _ELEMENTS[output.types[0]]
+                if first is None
+                else context.get_input_type(first).tensor_type.elem_type
+            )
+            inferred = onnx.TypeProto()
+            inferred.tensor_type.elem_type = element
+            context.set_output_type(index, inferred)
+
+    return infer
 
 
 def _attribute(attribute: ops.AttributeSpec) -> defs.OpSchema.Attribute:

@@ -1,0 +1,212 @@
+"""The fused operators' workloads: real sizes of camera and LiDAR fusion, one entry each.
+
+A workload is a torch module that calls `plait_export.ops`, its inputs, and what the least possible
+work of it is; `benchmarks/ops.py` exports it in both forms and times them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+
+from plait_export import ops
+
+
+@dataclass(frozen=True)
+class Workload:
+    """inputs: of module. bytes: every input read once and every output written once. flops:
+    multiplications and additions that any implementation has to do. goal: the least ratio to stock
+    ONNX Runtime on one thread that is asked for; None: none is. large: whether two threads are
+    expected to pay. common: the same computed as published training code does it, where that
+    exports to another graph than our portable form; takes the same inputs.
+    """
+
+    name: str
+    operator: str
+    module: nn.Module
+    inputs: tuple[Tensor, ...]
+    bytes: int
+    flops: int
+    goal: float | None
+    large: bool
+    rounds: int
+    common: nn.Module | None = None
+
+
+def all_workloads(seed: int) -> list[Workload]:
+    """Made one after the other from one generator: the same for a seed."""
+    generator = torch.Generator().manual_seed(seed)
+    return [make(generator) for make in _WORKLOADS]
+
+
+def _bytes(*tensors: Tensor) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+# --- multi-scale deformable attention: Deformable DETR's levels of a 1024 x 608 picture ---
+
+_LEVELS = [(76, 128), (38, 64), (19, 32), (10, 16)]
+_HEADS, _CHANNELS, _POINTS = 8, 32, 4
+
+
+class _Deformable(nn.Module):
+    def forward(self, value: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
+        return ops.multi_scale_deformable_attention(value, _LEVELS, locations, weights)
+
+
+def _deformable(generator: Generator, queries: int | None) -> Workload:
+    """queries: of a decoder, anywhere; None: one at each position, as in an encoder."""
+    positions = sum(height * width for height, width in _LEVELS)
+    if queries is None:
+        queries = positions
+        anchors = torch.cat([_centres(height, width) for height, width in _LEVELS])
+    else:
+        anchors = torch.rand(queries, 2, generator=generator)
+    shape = (1, queries, _HEADS, len(_LEVELS), _POINTS)
+    sizes = torch.tensor([[width, height] for height, width in _LEVELS], dtype=torch.float32)
+    # Trained offsets reach a few pixels of each level.
+    offsets = 2.0 * torch.randn(*shape, 2, generator=generator) / sizes[:, None, :]
+    locations = anchors.view(1, queries, 1, 1, 1, 2) + offsets
+    weights = torch.randn(*shape[:3], len(_LEVELS) * _POINTS, generator=generator).softmax(-1)
+    value = torch.randn(1, positions, _HEADS, _CHANNELS, generator=generator)
+    samples = queries * _HEADS * len(_LEVELS) * _POINTS
+    inputs = (value, locations.contiguous(), weights.view(shape).contiguous())
+    return Workload(
+        f"deformable attention, {queries} queries",
+        "MultiScaleDeformableAttention",
+        _Deformable().eval(),
+        inputs,
+        bytes=_bytes(*inputs) + queries * _HEADS * _CHANNELS * 4,
+        flops=samples * 4 * _CHANNELS * 2,
+        goal=8.0,
+        large=queries > 2000,
+        rounds=31 if queries > 2000 else 101,
+    )
+
+
+def _centres(height: int, width: int) -> Tensor:
+    """x and y of every pixel's centre, [height * width, 2], from 0 to 1."""
+    rows = (torch.arange(height) + 0.5) / height
+    columns = (torch.arange(width) + 0.5) / width
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
+    return torch.stack([x, y], -1).view(-1, 2)
+
+
+# --- BEV pooling: six cameras around a car, 0.3 m cells, as CUDA-BEVFusion scales it ---
+
+_BINS, _ROWS, _COLUMNS, _CONTEXT, _CELLS, _CELL = 118, 32, 88, 80, 360, 0.3
+
+
+def _bev_cells(cameras: int) -> Tensor:
+    """The cell of every camera's pixel at every depth, [cameras, bins, rows, columns]; -1: none."""
+    focal = 0.8 * _COLUMNS
+    depth = 1.0 + 0.5 * torch.arange(_BINS).view(-1, 1, 1)
+    across = (torch.arange(_COLUMNS) + 0.5 - _COLUMNS / 2).view(1, 1, -1) / focal * depth
+    down = (torch.arange(_ROWS) + 0.5 - _ROWS / 2).view(1, -1, 1) / focal * depth
+    shape = (_BINS, _ROWS, _COLUMNS)
+    cells = []
+    for camera in range(cameras):
+        angle = camera * math.pi / 3.0
+        ahead = depth * math.cos(angle) - across * math.sin(angle)
+        aside = depth * math.sin(angle) + across * math.cos(angle)
+        x = ((ahead + _CELLS * _CELL / 2) / _CELL).floor().long()
+        y = ((aside + _CELLS * _CELL / 2) / _CELL).floor().long()
+        inside = (x >= 0) & (x < _CELLS) & (y >= 0) & (y < _CELLS) & (down.abs() < 10.0)
+        cells.append(torch.where(inside, y * _CELLS + x, -1).expand(shape))
+    return torch.stack(cells)
+
+
+class _BevPool(nn.Module):
+    def __init__(self, cells: Tensor) -> None:
+        super().__init__()
+        points = ops.bev_points(cells, _CELLS * _CELLS)
+        self.register_buffer("depths", points.depths)
+        self.register_buffer("pixels", points.pixels)
+        self.register_buffer("offsets", points.offsets)
+
+    def forward(self, depth: Tensor, context: Tensor) -> Tensor:
+        points = ops.BevPoints(
+            self.get_buffer("depths"), self.get_buffer("pixels"), self.get_buffer("offsets")
+        )
+        return ops.bev_pool(depth, context, points, _CELLS)
+
+
+class _LiftSplat(nn.Module):
+    """All products stored, then added by cell, those that fall into none as well: Lift, Splat,
+    Shoot without its sort, which does not export."""
+
+    def __init__(self, cells: Tensor) -> None:
+        super().__init__()
+        count = _CELLS * _CELLS
+        self.register_buffer("cells", torch.where(cells < 0, count, cells).reshape(-1))
+
+    def forward(self, depth: Tensor, context: Tensor) -> Tensor:
+        lifted = (depth.unsqueeze(1) * context.unsqueeze(2)).permute(0, 2, 3, 4, 1)
+        plane = torch.zeros(_CELLS * _CELLS + 1, _CONTEXT)
+        cells = self.get_buffer("cells")
+        plane = plane.index_put((cells,), lifted.reshape(-1, _CONTEXT), accumulate=True)
+        return plane[:-1].t().reshape(_CONTEXT, _CELLS, _CELLS)
+
+
+def _bev_pool(generator: Generator, cameras: int) -> Workload:
+    cells = _bev_cells(cameras)
+    module = _BevPool(cells).eval()
+    depth = torch.randn(cameras, _BINS, _ROWS, _COLUMNS, generator=generator).softmax(1)
+    context = torch.randn(cameras, _CONTEXT, _ROWS, _COLUMNS, generator=generator)
+    points = module.get_buffer("depths").numel()
+    return Workload(
+        f"BEV pooling, {cameras} camera{'s' if cameras > 1 else ''}, {points} points",
+        "BevPool",
+        module,
+        (depth, context),
+        bytes=_bytes(depth, context, *module.buffers()) + _CONTEXT * _CELLS * _CELLS * 4,
+        flops=points * _CONTEXT * 2,
+        goal=12.0 if cameras > 1 else None,
+        large=True,
+        rounds=31,
+        common=_LiftSplat(cells).eval(),
+    )
+
+
+# --- gated fusion of three modalities ---
+
+
+class _GatedFusion(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, gate: Tensor, embeddings: Tensor) -> Tensor:
+        return ops.gated_fusion(gate, embeddings, self.norm.weight, self.norm.bias, 1e-5)
+
+
+def _gated_fusion(generator: Generator, tokens: int) -> Workload:
+    modalities, channels = 3, 512
+    gate = torch.randn(modalities, tokens, channels, generator=generator)
+    embeddings = torch.randn(modalities, tokens, channels, generator=generator)
+    return Workload(
+        f"gated fusion, {modalities} modalities, {tokens} x {channels}",
+        "GatedFusion",
+        _GatedFusion(channels).eval(),
+        (gate, embeddings),
+        bytes=_bytes(gate, embeddings) + tokens * channels * 4,
+        # exp counts as one: nobody computes it in fewer.
+        flops=modalities * tokens * channels * 4 + tokens * channels * 6,
+        goal=2.5 if tokens > 1 else None,
+        large=tokens > 1000,
+        rounds=201,
+    )
+
+
+_WORKLOADS: tuple[Callable[[Generator], Workload], ...] = (
+    lambda generator: _deformable(generator, 900),
+    lambda generator: _deformable(generator, None),
+    lambda generator: _bev_pool(generator, 1),
+    lambda generator: _bev_pool(generator, 6),
+    lambda generator: _gated_fusion(generator, 256),
+    lambda generator: _gated_fusion(generator, 4096),
+)
