@@ -145,14 +145,14 @@ void Attributes::check() const {
   }
 }
 
-void run_checked(const Op& op, const Arguments& arguments, Parallel& parallel,
-                 Implementation implementation) {
+void infer_checked(const Op& op, std::span<const ConstTensorView> inputs,
+                   std::span<Shape> outputs) {
   const Schema& schema = op.schema();
-  check_count(schema, "inputs", schema.inputs().size(), arguments.inputs.size());
-  check_count(schema, "outputs", schema.outputs().size(), arguments.outputs.size());
+  check_count(schema, "inputs", schema.inputs().size(), inputs.size());
+  check_count(schema, "outputs", schema.outputs().size(), outputs.size());
   Groups groups(schema);
-  for (std::size_t i = 0; i < arguments.inputs.size(); ++i) {
-    const ConstTensorView& input = arguments.inputs[i];
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const ConstTensorView& input = inputs[i];
     groups.check(schema.inputs()[i], input.dtype);
     const bool empty = input.shape.elements() == 0;
     if (!empty && (!input.contiguous() || input.data == nullptr)) {
@@ -162,8 +162,19 @@ void run_checked(const Op& op, const Arguments& arguments, Parallel& parallel,
                          .action = "Copy it into one piece first."});
     }
   }
+  op.infer(inputs, outputs);
+}
+
+void run_checked(const Op& op, const Arguments& arguments, Parallel& parallel,
+                 Implementation implementation) {
+  const Schema& schema = op.schema();
   std::array<Shape, kMaxOutputs> inferred;
-  op.infer(arguments.inputs, {inferred.data(), arguments.outputs.size()});
+  check_count(schema, "outputs", schema.outputs().size(), arguments.outputs.size());
+  infer_checked(op, arguments.inputs, {inferred.data(), arguments.outputs.size()});
+  Groups groups(schema);
+  for (std::size_t i = 0; i < arguments.inputs.size(); ++i) {
+    groups.check(schema.inputs()[i], arguments.inputs[i].dtype);
+  }
   for (std::size_t i = 0; i < arguments.outputs.size(); ++i) {
     const TensorView& output = arguments.outputs[i];
     groups.check(schema.outputs()[i], output.dtype);

@@ -110,8 +110,12 @@ class PLAIT_API Op {
                    Implementation implementation) const = 0;
 };
 
-/// Checks element types, contiguity and ranks that run() relies on, infers, compares with the
-/// outputs given, and runs. Throws SampleError.
+/// Checks the inputs' number, element types and contiguity, which infer() relies on where it reads
+/// values, and infers. Throws SampleError.
+PLAIT_API void infer_checked(const Op& op, std::span<const ConstTensorView> inputs,
+                             std::span<Shape> outputs);
+
+/// infer_checked, compares with the outputs given, and runs. Throws SampleError.
 PLAIT_API void run_checked(const Op& op, const Arguments& arguments, Parallel& parallel,
                            Implementation implementation);
 
