@@ -321,13 +321,19 @@ def _write(
     tensors: tuple[str, str, str],
     affine: Affine,
 ) -> None:
-    value, locations, weights = tensors
+    value_name, locations, weights = tensors
+    dtype = views.index.element_type(value_name) or "float32"
+    wide = views.index.element_type(locations) not in (None, dtype)
     inner = [sizes.levels, sizes.points]
-    value = _shaped(views, match, value, [sizes.batch, sizes.positions], [sizes.heads, sizes.channels])
+    value = _shaped(
+        views, match, value_name, [sizes.batch, sizes.positions], [sizes.heads, sizes.channels]
+    )
     outer = [sizes.batch, sizes.queries]
     locations = _shaped(views, match, locations, outer, [sizes.heads, *inner, 2])
     weights = _shaped(views, match, weights, outer, [sizes.heads, *inner])
-    dtype = views.index.element_type(tensors[0]) or "float32"
+    if wide:
+        code = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        locations = match.add("Cast", [locations], to=int(code))
     if affine.scale != 1.0:
         factor = match.constant("scale", np.array(affine.scale, dtype))
         locations = match.add("Mul", [locations, factor])

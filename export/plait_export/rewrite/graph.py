@@ -34,9 +34,9 @@ class GraphIndex:
                 self.consumers.setdefault(name, []).append(node)
             captured = set(captured_names(node))
             self.pinned |= captured
-            if self.varying.intersection((*node.input, *captured)) or _is_random(node):
+            if self.varying.intersection((*node.input, *captured)) or is_random(node):
                 self.varying.update(name for name in node.output if name)
-        self._types = _element_types(model)
+        self._types = element_types(model)
 
     def producer(self, value: str) -> onnx.NodeProto | None:
         return self.producers.get(value)
@@ -101,6 +101,11 @@ def captured_names(node: onnx.NodeProto) -> Iterator[str]:
                 yield from captured_names(child)
 
 
+def is_random(node: onnx.NodeProto) -> bool:
+    """Whether it answers differently each time."""
+    return node.op_type.startswith("Random") or node.op_type in ("Bernoulli", "Multinomial")
+
+
 def prune(model: onnx.ModelProto) -> None:
     """Removes nodes, initializers and notes of values that no output needs any more."""
     graph = model.graph
@@ -128,11 +133,32 @@ def import_operators(model: onnx.ModelProto) -> None:
         model.opset_import.append(onnx.helper.make_opsetid(ops.DOMAIN, 1))
 
 
-def _is_random(node: onnx.NodeProto) -> bool:
-    return node.op_type.startswith("Random") or node.op_type in ("Bernoulli", "Multinomial")
+def narrow_grids(model: onnx.ModelProto) -> list[str]:
+    """Casts sampling grids to their maps' type, and returns the nodes this was done for.
+
+    torch's older exporter computes reference points in float64, for which ONNX Runtime has no
+    GridSample: such a graph runs nowhere as it is.
+    """
+    types = element_types(model)
+    names = []
+    for place, node in reversed(list(enumerate(model.graph.node))):
+        if node.op_type != "GridSample":
+            continue
+        wanted, given = (types.get(name) for name in node.input)
+        if wanted is None or given is None or wanted == given:
+            continue
+        code = int(onnx.helper.np_dtype_to_tensor_dtype(np.dtype(wanted)))
+        narrow = f"{node.output[0]}_plait_grid"
+        model.graph.node.insert(
+            place, onnx.helper.make_node("Cast", [node.input[1]], [narrow], narrow, to=code)
+        )
+        model.graph.node[place + 1].input[1] = narrow
+        names.append(node.name or node.output[0])
+    return names[::-1]
 
 
-def _element_types(model: onnx.ModelProto) -> dict[str, str]:
+def element_types(model: onnx.ModelProto) -> dict[str, str]:
+    """NumPy's names of element types, by value."""
     graph = shape_inference.infer_shapes(model).graph
     types = {tensor.name: tensor.data_type for tensor in graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):

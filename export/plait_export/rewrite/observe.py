@@ -15,7 +15,7 @@ from plait_export.graphs import Runner
 from plait_export.rewrite.graph import Array, GraphIndex
 from plait_export.rewrite.views import SCATTERS, VIEWS
 
-_SEEN = {*VIEWS, *SCATTERS, "Add", "Concat", "Div", "GridSample", "Mul", "ReduceSum", "Sub"}
+_SEEN = {*VIEWS, *SCATTERS, "Add", "Cast", "Concat", "Div", "GridSample", "Mul", "ReduceSum", "Sub"}
 _SUFFIX = "__plait_shape"
 
 

@@ -14,9 +14,10 @@ from onnx import inliner
 from plait import ConfigError
 from plait_export.graphs import relative_error
 from plait_export.rewrite.deformable import find_deformable
-from plait_export.rewrite.graph import Array, GraphIndex, import_operators, prune
+from plait_export.rewrite.graph import Array, GraphIndex, import_operators, narrow_grids, prune
 from plait_export.rewrite.match import Match, NearMiss
 from plait_export.rewrite.observe import Observation, observe, run_with
+from plait_export.rewrite.sizes import fold_sizes
 from plait_export.rewrite.views import Views
 
 TOLERANCE = 1e-4
@@ -48,12 +49,14 @@ class Replaced:
 @dataclass(frozen=True)
 class Rewritten:
     """model: the rewritten graph; an equal copy of what was given where nothing was replaced.
-    errors: the largest relative error of each output. nodes: how many there were, and are."""
+    errors: the largest relative error of each output. repaired: nodes without which no runtime
+    would have run the graph, see narrow_grids. nodes: how many there were, and are."""
 
     model: onnx.ModelProto
     replaced: tuple[Replaced, ...]
     near: tuple[NearMiss, ...]
     errors: Mapping[str, float]
+    repaired: tuple[str, ...]
     nodes: tuple[int, int]
 
     def to_json(self) -> dict[str, Any]:
@@ -61,6 +64,7 @@ class Rewritten:
             "replaced": [item.to_json() for item in self.replaced],
             "near": [item.to_json() for item in self.near],
             "errors": dict(self.errors),
+            "repaired": list(self.repaired),
             "nodes": {"before": self.nodes[0], "after": self.nodes[1]},
         }
 
@@ -81,6 +85,9 @@ def rewrite(
     given = _inlined(_loaded(model))
     cases = [dict(inputs)] if isinstance(inputs, Mapping) else [dict(case) for case in inputs]
     _check_inputs(given, cases)
+    before = len(given.graph.node)
+    repaired = narrow_grids(given)
+    given = fold_sizes(given, cases[0])
     index = GraphIndex(given)
     observation = observe(index, cases[0])
     matches, near = _find(index, observation)
@@ -94,7 +101,8 @@ def rewrite(
         ),
         (*near, *refused),
         errors,
-        (len(given.graph.node), len(result.graph.node)),
+        tuple(repaired),
+        (before, len(result.graph.node)),
     )
 
 
@@ -107,7 +115,11 @@ def _loaded(model: onnx.ModelProto | bytes | str | Path) -> onnx.ModelProto:
 
 
 def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
-    return inliner.inline_local_functions(model) if model.functions else model
+    if model.functions:
+        return inliner.inline_local_functions(model)
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    return copied
 
 
 def _check_inputs(model: onnx.ModelProto, cases: list[dict[str, Array]]) -> None:

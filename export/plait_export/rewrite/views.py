@@ -28,6 +28,7 @@ VIEWS = {
     "Transpose",
     "Unsqueeze",
 }
+FLOATS = {"float16", "float32", "float64"}
 SCATTERS = {"ScatterElements", "ScatterND"}
 _RESHAPES = {"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 
@@ -164,7 +165,11 @@ class Views:
         return array[tuple(cut)]
 
     def scalar_step(self, node: onnx.NodeProto) -> int | None:
-        """Of x + c, x - c, x * c, x / c and c + x, c * x with one constant number c: where x is."""
+        """Of x + c, x - c, x * c, x / c and c + x, c * x with one constant number c, and of a cast
+        between floats: where x is."""
+        if node.op_type == "Cast":
+            types = (self.index.element_type(name) for name in (node.input[0], node.output[0]))
+            return 0 if all(name in FLOATS for name in types) else None
         if node.op_type not in ("Add", "Sub", "Mul", "Div"):
             return None
         positions = (1, 0) if node.op_type in ("Add", "Mul") else (1,)
@@ -178,7 +183,7 @@ class Views:
         """What the scalar steps of a chain from `back` do to its elements."""
         scale, offset = 1.0, 0.0
         for step in reversed(steps):
-            if step.node.op_type in VIEWS:
+            if step.node.op_type in VIEWS or step.node.op_type == "Cast":
                 continue
             (other,) = [name for name in step.node.input if name != step.source]
             constant = self.index.constant(other)
