@@ -21,6 +21,7 @@ from plait_export.rewrite.sizes import fold_sizes
 from plait_export.rewrite.views import Views
 
 TOLERANCE = 1e-4
+_TELLTALES = ("GridSample", "ScatterElements", "ScatterND")
 
 Inputs = Mapping[str, Array]
 
@@ -67,6 +68,11 @@ class Rewritten:
             "repaired": list(self.repaired),
             "nodes": {"before": self.nodes[0], "after": self.nodes[1]},
         }
+
+
+def may_hold_operators(model: onnx.ModelProto) -> bool:
+    """Whether there is anything in the graph that a chain of ours is written with."""
+    return any(node.op_type in _TELLTALES for node in model.graph.node)
 
 
 def rewrite(
