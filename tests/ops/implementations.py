@@ -126,11 +126,18 @@ def reference(case: OperatorCase, call: Call) -> tuple[NDArray[np.float64], ...]
 def rounded(call: Call, dtype: str) -> Call:
     """The same call with its floats rounded to a type: what the reference is to be given."""
     inputs = tuple(
-        array.astype(dtype).astype(np.float64) if array.dtype.kind == "f" else array
-        for array in call.inputs
+        array.astype(np.float64) if array.dtype.kind == "f" else array
+        for array in cast(call, dtype)
     )
-    return Call(inputs, call.attributes)
+    return Call(inputs, call.attributes, call.float32_only)
 
 
 def cast(call: Call, dtype: str) -> tuple[Array, ...]:
-    return tuple(array.astype(dtype) if array.dtype.kind == "f" else array for array in call.inputs)
+    """The inputs, floats in a type."""
+
+    def typed(index: int, array: Array) -> Array:
+        if array.dtype.kind != "f":
+            return array
+        return array.astype("float32" if index in call.float32_only else dtype)
+
+    return tuple(typed(index, array) for index, array in enumerate(call.inputs))
