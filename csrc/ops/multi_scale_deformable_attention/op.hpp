@@ -14,7 +14,7 @@ namespace plait::ops {
 /// a border are 0. A location that is not finite contributes nothing; weights are finite.
 /// Of float16, sums are float32.
 /// Source: Zhu et al., Deformable DETR (2021).
-struct MultiScaleDeformableAttention {
+struct PLAIT_API MultiScaleDeformableAttention {
   static constexpr Schema kSchema =
       schema("MultiScaleDeformableAttention",
              "Weighed bilinear samples of several feature maps, for each query and head")
@@ -30,6 +30,7 @@ struct MultiScaleDeformableAttention {
   std::size_t scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const;
   void run_scalar(const Arguments& arguments) const;
   void run_simd(const Arguments& arguments, Parallel& parallel) const;
+  void run_cuda(const Arguments& arguments, CudaStream stream) const;
 };
 
 /// Throws SampleError unless the levels' sizes are positive and add up to the positions of value.
