@@ -30,7 +30,7 @@ def grid_cells(
     lower: Sequence[float], upper: Sequence[float], size: Sequence[float]
 ) -> tuple[int, int, int]:
     """Cells along x, y and z."""
-    x, y, z = (round((end - begin) / step) for begin, end, step in zip(lower, upper, size))
+    x, y, z = (round((upper[axis] - lower[axis]) / size[axis]) for axis in range(3))
     return x, y, z
 
 
