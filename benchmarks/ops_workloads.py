@@ -202,6 +202,65 @@ def _gated_fusion(generator: Generator, tokens: int) -> Workload:
     )
 
 
+# --- LiDAR: one sweep onto a grid of 102.4 m, and point features onto its pillars ---
+
+_LIDAR_CELLS = 512
+
+
+class _VoxelReduce(nn.Module):
+    def forward(self, points: Tensor, transform: Tensor) -> tuple[Tensor, ...]:
+        return ops.voxel_reduce(
+            points,
+            transform,
+            lower=(-51.2, -51.2, -5.0),
+            upper=(51.2, 51.2, 3.0),
+            size=(0.2, 0.2, 8.0),
+            capacity=120_000,
+        )
+
+
+def _voxel_reduce(generator: Generator) -> Workload:
+    count, channels, capacity = 200_000, 5, 120_000
+    radius = torch.rand(count, generator=generator) ** 2 * 70.0 + 2.0
+    angle = torch.rand(count, generator=generator) * (2.0 * math.pi)
+    rest = torch.randn(count, channels - 2, generator=generator)
+    points = torch.cat([(radius * angle.cos())[:, None], (radius * angle.sin())[:, None], rest], 1)
+    transform = torch.eye(3, 4)
+    return Workload(
+        f"voxel mean of {count} points",
+        "VoxelReduce",
+        _VoxelReduce().eval(),
+        (points, transform),
+        bytes=_bytes(points, transform) + capacity * (channels + 1) * 4 + count * 4,
+        flops=count * (3 * 8 + channels),
+        goal=10.0,
+        large=True,
+        rounds=51,
+    )
+
+
+class _PillarScatter(nn.Module):
+    def forward(self, values: Tensor, cells: Tensor) -> Tensor:
+        return ops.pillar_scatter(values, cells, _LIDAR_CELLS, _LIDAR_CELLS)
+
+
+def _pillar_scatter(generator: Generator) -> Workload:
+    count, channels = 100_000, 64
+    cells = torch.randint(_LIDAR_CELLS**2, (count,), generator=generator, dtype=torch.int32)
+    values = torch.randn(count, channels, generator=generator)
+    return Workload(
+        f"pillar maximum of {count} points x {channels}",
+        "PillarScatter",
+        _PillarScatter().eval(),
+        (values, cells),
+        bytes=_bytes(values, cells) + channels * _LIDAR_CELLS**2 * 4,
+        flops=count * channels,
+        goal=12.0,
+        large=True,
+        rounds=31,
+    )
+
+
 _WORKLOADS: tuple[Callable[[Generator], Workload], ...] = (
     lambda generator: _deformable(generator, 900),
     lambda generator: _deformable(generator, None),
@@ -209,4 +268,6 @@ _WORKLOADS: tuple[Callable[[Generator], Workload], ...] = (
     lambda generator: _bev_pool(generator, 6),
     lambda generator: _gated_fusion(generator, 256),
     lambda generator: _gated_fusion(generator, 4096),
+    _voxel_reduce,
+    _pillar_scatter,
 )
