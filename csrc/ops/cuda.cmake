@@ -1,7 +1,10 @@
 # csrc/ops/cuda.cmake: the operators for CUDA devices, libplait_cuda. Included at the top, as languages have to be.
 
 set(PLAIT_CUDA_SOURCES
+  "${CMAKE_CURRENT_LIST_DIR}/bev_pool/cuda.cu"
   "${CMAKE_CURRENT_LIST_DIR}/gated_fusion/cuda.cu"
+  "${CMAKE_CURRENT_LIST_DIR}/multi_scale_deformable_attention/cuda.cu"
+  "${CMAKE_CURRENT_LIST_DIR}/segment_reduce/cuda.cu"
   "${CMAKE_CURRENT_LIST_DIR}/skeleton/cuda.cu")
 
 # Turing to Blackwell, Orin (87) and Thor (110) among them; the PTX of 120 serves what comes later.

@@ -2,9 +2,13 @@
 #include "ops/cuda.hpp"
 
 #include <array>
+#include <cstdint>
 #include <string>
 
+#include "ops/bev_pool/op.hpp"
 #include "ops/gated_fusion/op.hpp"
+#include "ops/multi_scale_deformable_attention/op.hpp"
+#include "ops/segment_reduce/op.hpp"
 #include "ops/skeleton/op.hpp"
 #include "plait/error.hpp"
 
@@ -19,8 +23,8 @@ constexpr CudaEntry entry() {
 }
 
 constexpr std::array kOperators = {
-    entry<GatedFusion>(),
-    entry<Skeleton>(),
+    entry<BevPool>(),       entry<GatedFusion>(), entry<MultiScaleDeformableAttention>(),
+    entry<SegmentReduce>(), entry<Skeleton>(),
 };
 
 }  // namespace

@@ -58,14 +58,12 @@ void check_count(const Schema& schema, const char* what, std::size_t expected, s
                      .action = ""});
 }
 
-/// Numbers of tensors, element types, and inputs in one piece.
-void check_tensors(const Op& op, const Arguments& arguments) {
+/// Number, element types, and memory in one piece.
+void check_inputs(const Op& op, std::span<const ConstTensorView> inputs, Groups& groups) {
   const Schema& schema = op.schema();
-  check_count(schema, "inputs", schema.inputs().size(), arguments.inputs.size());
-  check_count(schema, "outputs", schema.outputs().size(), arguments.outputs.size());
-  Groups groups(schema);
-  for (std::size_t i = 0; i < arguments.inputs.size(); ++i) {
-    const ConstTensorView& input = arguments.inputs[i];
+  check_count(schema, "inputs", schema.inputs().size(), inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const ConstTensorView& input = inputs[i];
     groups.check(schema.inputs()[i], input.dtype);
     const bool empty = input.shape.elements() == 0;
     if (!empty && (!input.contiguous() || input.data == nullptr)) {
@@ -75,6 +73,14 @@ void check_tensors(const Op& op, const Arguments& arguments) {
                          .action = "Copy it into one piece first."});
     }
   }
+}
+
+/// Numbers of tensors, element types, and inputs in one piece.
+void check_tensors(const Op& op, const Arguments& arguments) {
+  const Schema& schema = op.schema();
+  check_count(schema, "outputs", schema.outputs().size(), arguments.outputs.size());
+  Groups groups(schema);
+  check_inputs(op, arguments.inputs, groups);
   for (std::size_t i = 0; i < arguments.outputs.size(); ++i) {
     groups.check(schema.outputs()[i], arguments.outputs[i].dtype);
   }
@@ -182,6 +188,14 @@ void Attributes::check() const {
                        .got = "none",
                        .action = std::string(schema_.attributes()[i].doc)});
   }
+}
+
+void infer_checked(const Op& op, std::span<const ConstTensorView> inputs,
+                   std::span<Shape> outputs) {
+  check_count(op.schema(), "outputs", op.schema().outputs().size(), outputs.size());
+  Groups groups(op.schema());
+  check_inputs(op, inputs, groups);
+  op.infer(inputs, outputs);
 }
 
 void check_arguments(const Op& op, const Arguments& arguments) {

@@ -115,12 +115,17 @@ class PLAIT_API Op {
                    Implementation implementation) const = 0;
 };
 
+/// Checks the inputs' number, element types and contiguity, which infer() relies on where it reads
+/// values, and infers. Throws SampleError.
+PLAIT_API void infer_checked(const Op& op, std::span<const ConstTensorView> inputs,
+                             std::span<Shape> outputs);
+
 /// Checks element types, contiguity and, where they do not depend on values, the outputs' shapes:
 /// all that can be said of a call without reading its tensors. Throws SampleError.
 PLAIT_API void check_arguments(const Op& op, const Arguments& arguments);
 
-/// Checks element types, contiguity and ranks that run() relies on, infers, compares with the
-/// outputs given, and runs. Throws SampleError.
+/// Checks all that run() relies on, compares the outputs given with what infer() says, and runs.
+/// Throws SampleError.
 PLAIT_API void run_checked(const Op& op, const Arguments& arguments, Parallel& parallel,
                            Implementation implementation);
 

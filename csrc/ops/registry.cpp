@@ -6,6 +6,8 @@
 #include "ops/multi_scale_deformable_attention/op.hpp"
 #include "ops/op.hpp"
 #include "ops/pillar_scatter/op.hpp"
+#include "ops/presence_pack/op.hpp"
+#include "ops/presence_unpack/op.hpp"
 #include "ops/segment_reduce/op.hpp"
 #include "ops/skeleton/op.hpp"
 #include "ops/voxel_reduce/op.hpp"
@@ -21,9 +23,9 @@ constexpr OpEntry entry() {
 }
 
 constexpr std::array kOperators = {
-    entry<BevPool>(),       entry<GatedFusion>(),   entry<MultiScaleDeformableAttention>(),
-    entry<PillarScatter>(), entry<SegmentReduce>(), entry<Skeleton>(),
-    entry<VoxelReduce>(),
+    entry<BevPool>(),       entry<GatedFusion>(),  entry<MultiScaleDeformableAttention>(),
+    entry<PillarScatter>(), entry<PresencePack>(), entry<PresenceUnpack>(),
+    entry<SegmentReduce>(), entry<Skeleton>(),     entry<VoxelReduce>(),
 };
 
 }  // namespace

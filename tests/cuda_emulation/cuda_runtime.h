@@ -145,6 +145,7 @@ T atomicCAS(T* target, std::type_identity_t<T> expected, std::type_identity_t<T>
 }
 inline void __threadfence() {}
 
+using std::isnan;
 using std::max;
 using std::min;
 template <typename T>

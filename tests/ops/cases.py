@@ -139,6 +139,48 @@ def _any_bev_pool(generator: Generator) -> Call:
     )
 
 
+def _presence_pack(
+    generator: Generator, presence: Array, lengths: Sequence[int], channels: int
+) -> Call:
+    """presence: [batch, modalities], 0 or 1, drawn from around 0.5 here."""
+    noise = generator.uniform(0.01, 0.5, presence.shape)
+    tokens = generator.normal(size=(presence.shape[0], sum(lengths), channels))
+    return Call((tokens, np.where(presence, 0.5 + noise, 0.5 - noise), np.int32(lengths)), {})
+
+
+def _any_presence_pack(generator: Generator) -> Call:
+    batch, modalities = (int(n) for n in generator.integers(1, 5, 2))
+    presence = generator.random((batch, modalities)) < 0.6
+    lengths = [int(n) for n in generator.integers(0, 20, modalities)]
+    return _presence_pack(generator, presence, lengths, int(generator.integers(1, 70)))
+
+
+def _packed_all(generator: Generator, present: bool) -> Call:
+    return _presence_pack(generator, np.full((2, 3), present), (4, 0, 9), 33)
+
+
+def _on_the_threshold(generator: Generator) -> Call:
+    call = _presence_pack(generator, np.array([[1, 0], [0, 1]]), (3, 5), 7)
+    return Call((call.inputs[0], np.array([[0.5, np.nan], [-np.inf, np.inf]]), call.inputs[2]), {})
+
+
+def _presence_unpack(generator: Generator, kept: Array, channels: int) -> Call:
+    """kept: [batch, tokens], whether a token was."""
+    batch, tokens = kept.shape
+    positions = np.full((batch, int(kept.sum(1).max(initial=0))), -1, np.int32)
+    for row, found in enumerate(kept):
+        positions[row, : found.sum()] = np.nonzero(found)[0]
+    packed = generator.normal(size=(*positions.shape, channels))
+    return Call((packed, positions, generator.normal(size=(tokens, channels))), {})
+
+
+def _any_presence_unpack(generator: Generator) -> Call:
+    shape = (int(generator.integers(1, 5)), int(generator.integers(1, 50)))
+    return _presence_unpack(
+        generator, generator.random(shape) < 0.6, int(generator.integers(1, 70))
+    )
+
+
 def _skeleton(generator: Generator, rows: int, channels: int) -> Call:
     inputs = (generator.normal(size=(rows, channels)), generator.normal(size=channels))
     return Call(inputs, {"gain": float(generator.normal())})
@@ -253,6 +295,9 @@ CASES = (
             "the shape of Deformable DETR": lambda g: _deformable(
                 g, (1, 30, 8, 32, 4), [(38, 64), (19, 32), (10, 16), (5, 8)]
             ),
+            "each pixel sampled often, by more threads than heads": lambda g: _deformable(
+                g, (1, 300, 2, 20, 4), [(3, 5), (2, 2)]
+            ),
             "far outside": _outside,
             "on the borders": _borders,
         },
@@ -276,6 +321,36 @@ CASES = (
             "written past the cache": lambda g: _pillar_scatter(g, (900, 68), 256, 256, "max"),
         },
         {"float32": 1e-5, "float16": 1e-3},
+    ),
+    OperatorCase(
+        "PresencePack",
+        _any_presence_pack,
+        {
+            "everything present": lambda g: _packed_all(g, True),
+            "nothing present": lambda g: _packed_all(g, False),
+            "one modality of one token": lambda g: _presence_pack(g, np.ones((1, 1)), (1,), 1),
+            "no modality": lambda g: _presence_pack(g, np.ones((2, 0)), (), 5),
+            "no batch row": lambda g: _presence_pack(g, np.ones((0, 2)), (3, 4), 5),
+            "no channel": lambda g: _presence_pack(g, np.array([[1, 0], [1, 1]]), (3, 4), 0),
+            "rows of very different lengths": lambda g: _presence_pack(g, np.eye(3), (1, 90, 7), 8),
+            "presence on the threshold, or no number": _on_the_threshold,
+        },
+        {"float32": 0.0, "float16": 0.0},
+        poisoned=(0, 1),
+    ),
+    OperatorCase(
+        "PresenceUnpack",
+        _any_presence_unpack,
+        {
+            "every token kept": lambda g: _presence_unpack(g, np.ones((2, 13), bool), 33),
+            "no token kept": lambda g: _presence_unpack(g, np.zeros((2, 13), bool), 33),
+            "no token": lambda g: _presence_unpack(g, np.zeros((2, 0), bool), 5),
+            "no batch row": lambda g: _presence_unpack(g, np.zeros((0, 4), bool), 5),
+            "no channel": lambda g: _presence_unpack(g, np.eye(3, dtype=bool), 0),
+            "one token": lambda g: _presence_unpack(g, np.ones((1, 1), bool), 1),
+        },
+        {"float32": 0.0, "float16": 0.0},
+        poisoned=(0, 2),
     ),
     OperatorCase(
         "SegmentReduce",

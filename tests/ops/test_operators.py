@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,13 +20,6 @@ EDGES = [(case.name, edge) for case in CASES for edge in case.edges]
 every_case = pytest.mark.parametrize("name", BY_NAME)
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float16"])
 every_implementation = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-
-
-@pytest.fixture
-def generator() -> Generator:
-    seed = secrets.randbits(32)
-    print(f"seed {seed}")
-    return np.random.default_rng(seed)
 
 
 def check(case: OperatorCase, implementation: str, dtype: str, call: Call) -> None:

@@ -114,7 +114,7 @@ py::list run_operator(const std::string& name, const py::sequence& arrays,
     inputs.push_back(view_of(array, "of operator " + name, kept));
   }
   std::vector<Shape> inferred(schema.outputs().size());
-  op->infer(inputs, inferred);
+  ops::infer_checked(*op, inputs, inferred);
   std::vector<OwnedArray> outputs;
   std::vector<TensorView> views;
   for (std::size_t i = 0; i < inferred.size(); ++i) {

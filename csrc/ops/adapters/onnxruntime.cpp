@@ -182,7 +182,7 @@ class Kernel {
     for (std::size_t i = 0; i < input_count; ++i) inputs[i] = input(context, i);
     const std::span<const ConstTensorView> given(inputs.data(), input_count);
     std::array<Shape, kMaxOutputs> inferred;
-    op_->infer(given, {inferred.data(), output_count});
+    infer_checked(*op_, given, {inferred.data(), output_count});
     std::array<TensorView, kMaxOutputs> outputs;
     for (std::size_t i = 0; i < output_count; ++i) {
       OrtValue* value = nullptr;

@@ -11,7 +11,7 @@ namespace plait::ops {
 /// one piece, pixels count [camera][row][column]. Both depend on the calibration only: they are
 /// made once, by plait_export.ops.bev_points, and are best sorted by pixel within a cell. The
 /// product of depth and context is never stored. Of float16, sums are float32; the order is the
-/// points', whatever the thread count.
+/// points', whatever the thread count. On CUDA, points whose indices lie outside are left out.
 /// Source: Philion and Fidler, Lift, Splat, Shoot (2020); Huang et al., BEVPoolv2 (2022).
 struct PLAIT_API BevPool {
   static constexpr Schema kSchema =

@@ -12,7 +12,7 @@ namespace plait::ops {
 /// A location is (x, y) with (0, 0) the upper left corner of the level's map and (1, 1) its lower
 /// right one, as torch's grid_sample with align_corners=False after 2 * location - 1; pixels beyond
 /// a border are 0. A location that is not finite contributes nothing; weights are finite.
-/// Of float16, sums are float32.
+/// Of float16, sums are float32. On CUDA, levels beyond the positions of value contribute nothing.
 /// Source: Zhu et al., Deformable DETR (2021).
 struct PLAIT_API MultiScaleDeformableAttention {
   static constexpr Schema kSchema =

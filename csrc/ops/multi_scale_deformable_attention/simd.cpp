@@ -3,7 +3,8 @@
 // For one query and head, the four corners of all points are found a vector of points at a time;
 // corners inside of their map are packed into a list of offsets and weights, and the list is summed
 // with the channels in registers. Head after head, since one head's values fit a cache that all
-// heads' together do not.
+// heads' together do not; and where each is read often enough, put behind one another first: a
+// pixel's heads lie side by side, and at a step of 1 KiB a cache has room in few of its sets only.
 #include <algorithm>
 #include <array>
 
@@ -25,6 +26,23 @@ inline std::int64_t padded_points(const Shape& weights) {
   return (weights[3] * weights[4] + kMostFloats - 1) / kMostFloats * kMostFloats;
 }
 
+/// How a call is shared out.
+struct DeformablePlan {
+  std::int64_t points;  ///< padded
+  std::int64_t shares;
+  bool gathers;               ///< whether a share puts a head's values behind one another first
+  std::int64_t thread_words;  ///< of scratch, 4 bytes each
+
+  DeformablePlan(const Shape& value, const Shape& weights, DType dtype, int threads);
+  /// The share's first of all (batch, head, query), in this order.
+  std::int64_t first_of(std::int64_t share, const Shape& weights) const {
+    const std::int64_t lines = weights[0] * weights[2];
+    // No head is split that would be gathered twice.
+    if (gathers && lines >= shares) return lines * share / shares * weights[1];
+    return lines * weights[1] * share / shares;
+  }
+};
+
 /// What is the same for all queries, one value a point; then one thread's lists.
 struct DeformableScratch {
   float* width;          // of the point's level
@@ -34,21 +52,24 @@ struct DeformableScratch {
   float* weight;         // likewise
   std::int32_t* offset;  // of a corner's pixel, in elements; 4 lists behind one another
   float* factor;         // its weight
+  void* values;          // one head's, position after position; nullptr where they are not gathered
 
-  /// In 4-byte words: the shared part, and a thread's.
+  /// In 4-byte words: the shared part, and a thread's lists.
   static std::int64_t shared_words(std::int64_t points) { return 3 * points; }
-  static std::int64_t thread_words(std::int64_t points) { return (2 + 1 + 4 + 4) * points + 128; }
+  static std::int64_t list_words(std::int64_t points) { return (2 + 1 + 4 + 4) * points + 128; }
 
-  DeformableScratch(std::byte* scratch, std::int64_t points, std::int64_t thread) {
+  DeformableScratch(std::byte* scratch, const DeformablePlan& plan, std::int64_t thread) {
+    const std::int64_t points = plan.points;
     auto* words = reinterpret_cast<float*>(scratch);
     width = words;
     height = width + points;
     first = reinterpret_cast<std::int32_t*>(height + points);
-    location = words + shared_words(points) + thread * thread_words(points);
+    location = words + shared_words(points) + thread * plan.thread_words;
     weight = location + 2 * points;
     offset = reinterpret_cast<std::int32_t*>(weight + points);
     // A packing store writes whole vectors, up to 64 words past the last corner.
     factor = reinterpret_cast<float*>(offset + 4 * points + 64);
+    values = plan.gathers ? location + list_words(points) : nullptr;
   }
 };
 
@@ -114,8 +135,11 @@ std::size_t find_corners(const DeformableScratch& scratch, const float* location
     const Vector lower = hn::Mul(weights, to_bottom);
     const Vector upper = hn::Sub(weights, lower);
     const auto pack = [&](auto inside, auto offset, Vector factor) HWY_ATTR {
-      hn::CompressBlendedStore(offset, hn::RebindMask(di, inside), di, scratch.offset + count);
-      count += hn::CompressBlendedStore(factor, inside, d, scratch.factor + count);
+      // Not CompressStore: AMD's processors pack into memory many times slower than into a
+      // register.
+      hn::StoreU(hn::Compress(offset, hn::RebindMask(di, inside)), di, scratch.offset + count);
+      hn::StoreU(hn::Compress(factor, inside), d, scratch.factor + count);
+      count += hn::CountTrue(d, inside);
     };
     const Vector upper_right = hn::Mul(upper, to_right);
     const Vector lower_right = hn::Mul(lower, to_right);
@@ -220,6 +244,15 @@ void attend_share_of(const DeformableShare& share) {
   const auto* locations = static_cast<const T*>(arguments.inputs[2].data);
   const auto* factors = static_cast<const T*>(arguments.inputs[3].data);
   auto* y = static_cast<T*>(arguments.outputs[0].data);
+  std::int64_t pixel_step = heads * channels;
+  if (share.scratch.values != nullptr) {
+    T* gathered = static_cast<T*>(share.scratch.values);
+    for (std::int64_t i = 0; i < value[1]; ++i) {
+      std::copy_n(maps + i * pixel_step, channels, gathered + i * channels);
+    }
+    maps = gathered;
+    pixel_step = channels;
+  }
   // Points that only fill up a vector lie outside: their width is 0.
   std::fill_n(share.scratch.location, 2 * padded, 0.0F);
   std::fill_n(share.scratch.weight, padded, 0.0F);
@@ -229,7 +262,7 @@ void attend_share_of(const DeformableShare& share) {
         as_floats(locations + row * points * 2, points * 2, padded * 2, share.scratch.location);
     const float* weight = as_floats(factors + row * points, points, padded, share.scratch.weight);
     const std::size_t count = find_corners(share.scratch, location, weight, padded,
-                                           static_cast<std::int32_t>(heads * channels));
+                                           static_cast<std::int32_t>(pixel_step));
     sum_all(share.scratch, count, maps, y + row * channels, channels);
   }
 }
@@ -250,23 +283,18 @@ HWY_AFTER_NAMESPACE();
 #include "base/simd_dispatch.hpp"
 
 namespace plait::ops {
+namespace {
 
-std::size_t MultiScaleDeformableAttention::scratch_bytes(std::span<const ConstTensorView> inputs,
-                                                         int threads) const {
-  const std::int64_t points = padded_points(inputs[3].shape);
-  const std::int64_t words = DeformableScratch::shared_words(points) +
-                             std::int64_t{4} * threads * DeformableScratch::thread_words(points);
-  return static_cast<std::size_t>(words) * sizeof(float);
-}
+/// Corners a position from which gathering a head's values pays.
+constexpr std::int64_t kGatherReuse = 2;
+/// Corners a position that a share has at least, where shares split a head and gather it each.
+constexpr std::int64_t kShareReuse = 8;
 
-void MultiScaleDeformableAttention::run_simd(const Arguments& arguments, Parallel& parallel) const {
-  static const auto attend = PLAIT_SIMD_CHOOSE(attend_share);
-  if (attend == nullptr) return run_scalar(arguments);
-  check_levels(arguments);
+/// Fills what is the same for all queries.
+void share_levels(const Arguments& arguments, const DeformableScratch& shared,
+                  std::int64_t points) {
   const Shape& weights = arguments.shape(3);
-  const std::int64_t points = padded_points(weights);
   const auto shapes = arguments.input<std::int32_t>(1);
-  const DeformableScratch shared(arguments.scratch.data(), points, 0);
   std::fill_n(shared.width, 2 * points, 0.0F);
   std::fill_n(shared.first, points, 0);
   std::int32_t first = 0;
@@ -279,23 +307,59 @@ void MultiScaleDeformableAttention::run_simd(const Arguments& arguments, Paralle
     std::fill_n(shared.first + at, weights[4], first);
     first += height * width;
   }
+}
+
+}  // namespace
+
+DeformablePlan::DeformablePlan(const Shape& value, const Shape& weights, DType dtype, int threads)
+    : points(padded_points(weights)),
+      gathers(false),
+      thread_words(DeformableScratch::list_words(points)) {
+  const std::int64_t lines = weights[0] * weights[2];
+  const std::int64_t corners = 4 * weights[1] * weights[3] * weights[4];
+  gathers = weights[2] > 1 && lines > 0 && value[1] > 0 && corners >= kGatherReuse * value[1];
+  if (gathers) {
+    const std::int64_t most = std::max<std::int64_t>(corners / (kShareReuse * value[1]), 1);
+    const std::int64_t wanted = (threads + lines - 1) / lines;
+    shares = threads < lines ? threads : lines * std::min(most, wanted);
+    const std::int64_t bytes = value[1] * value[3] * static_cast<std::int64_t>(size_of(dtype));
+    thread_words += (bytes + 63) / 64 * 16;
+  } else {
+    shares = std::clamp<std::int64_t>(std::int64_t{4} * threads, 1,
+                                      std::max<std::int64_t>(lines * weights[1], 1));
+  }
+}
+
+std::size_t MultiScaleDeformableAttention::scratch_bytes(std::span<const ConstTensorView> inputs,
+                                                         int threads) const {
+  const DeformablePlan plan(inputs[0].shape, inputs[3].shape, inputs[0].dtype, threads);
+  const std::int64_t words =
+      DeformableScratch::shared_words(plan.points) + plan.shares * plan.thread_words;
+  return static_cast<std::size_t>(words) * sizeof(float);
+}
+
+void MultiScaleDeformableAttention::run_simd(const Arguments& arguments, Parallel& parallel) const {
+  static const auto attend = PLAIT_SIMD_CHOOSE(attend_share);
+  if (attend == nullptr) return run_scalar(arguments);
+  check_levels(arguments);
+  const Shape& weights = arguments.shape(3);
+  const DeformablePlan plan(arguments.shape(0), weights, arguments.inputs[0].dtype,
+                            parallel.threads());
+  share_levels(arguments, DeformableScratch(arguments.scratch.data(), plan, 0), plan.points);
   // A share is a range of all (batch, head, query); each begins where another one ends.
   const std::int64_t queries = weights[1];
-  const std::int64_t total = weights[0] * weights[2] * queries;
-  const std::int64_t shares = std::clamp<std::int64_t>(std::int64_t{4} * parallel.threads(), 1,
-                                                       std::max<std::int64_t>(total, 1));
   const auto attend_range = [&](std::size_t index) {
     const auto share = static_cast<std::int64_t>(index);
-    const std::int64_t end = total * (share + 1) / shares;
-    for (std::int64_t i = total * share / shares; i < end;) {
+    const std::int64_t end = plan.first_of(share + 1, weights);
+    for (std::int64_t i = plan.first_of(share, weights); i < end;) {
       const std::int64_t line = i / queries;
       const std::int64_t until = std::min(end, (line + 1) * queries);
-      attend({&arguments, DeformableScratch(arguments.scratch.data(), points, share),
+      attend({&arguments, DeformableScratch(arguments.scratch.data(), plan, share),
               line / weights[2], line % weights[2], i - line * queries, until - line * queries});
       i = until;
     }
   };
-  parallel.run(static_cast<std::size_t>(shares), attend_range);
+  parallel.run(static_cast<std::size_t>(plan.shares), attend_range);
 }
 
 }  // namespace plait::ops

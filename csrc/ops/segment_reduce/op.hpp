@@ -10,6 +10,8 @@ namespace plait::ops {
 /// offsets rise from 0 to the number of rows; equal ones are an empty segment, whose row is 0.
 /// Sums are in float32, in the rows' order, whatever the thread count. A NaN in a segment makes its
 /// row NaN.
+/// On CUDA, rows of long segments are summed in eight shares, and offsets that do not rise or point
+/// beyond the rows are taken for the nearest that do not.
 struct PLAIT_API SegmentReduce {
   static constexpr Schema kSchema =
       schema("SegmentReduce", "Sum, mean or maximum of the rows of each segment")

@@ -46,11 +46,11 @@ def _cells(
 ) -> Tensor:
     """The cell of every point, int64; the number of all cells for points outside."""
     counts = grid_cells(lower, upper, size)
-    steps = torch.floor((moved - moved.new_tensor(lower)) / moved.new_tensor(size))
     cells = torch.zeros_like(moved[:, 0], dtype=torch.int64)
     inside = torch.ones_like(cells, dtype=torch.bool)
     for axis in (2, 1, 0):
-        step = steps[:, axis]
+        # No tensor is made of a constant here: an export's Scan can't hold one.
+        step = torch.floor((moved[:, axis] - lower[axis]) / size[axis])
         inside = inside & (step >= 0) & (step < counts[axis])
         cells = cells * counts[axis] + torch.where(inside, step, 0.0).long()
     return torch.where(inside, cells, counts[0] * counts[1] * counts[2])
