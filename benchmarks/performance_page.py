@@ -67,7 +67,11 @@ def overheads(measured: list[dict[str, Any]]) -> list[str]:
 def main() -> None:
     """performance_page FOLDER_OF_JSON OUTPUT"""
     folder, output = map(Path, sys.argv[1:3])
-    documents = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    documents = [
+        json.loads(path.read_text())
+        for path in sorted(folder.glob("*.json"))
+        if path.stem != "ops"  # has a page of its own
+    ]
     output.write_text("\n".join([HEAD, *map(section, documents)]))
 
 

@@ -36,10 +36,11 @@ class Backend {
   virtual ~Backend() = default;
   /// "onnxruntime 1.32.0, cpu, 2 threads"
   virtual const std::string& description() const noexcept = 0;
-  /// model is the file's bytes and is not needed afterwards. where begins error messages.
+  /// model is the file's bytes and is not needed afterwards. form: whether it may use Plait's own
+  /// operators. where begins error messages.
   /// Throws BackendError, and BundleError when the file's inputs and outputs are not the declared.
   virtual std::unique_ptr<Executable> load(const GraphDescription& graph,
-                                           std::span<const std::byte> model,
+                                           std::span<const std::byte> model, GraphForm form,
                                            const std::string& where) = 0;
 };
 

@@ -151,8 +151,8 @@ VariantDescription parse_variant(const JsonReader& reader) {
   VariantDescription variant;
   variant.precision = reader.field("precision").identifier();
   variant.scheme = reader.field("scheme").text();
-  variant.form =
-      reader.field("form").choice<const char*>({{"portable", "portable"}, {"fused", "fused"}});
+  variant.form = reader.field("form").choice<GraphForm>(
+      {{"portable", GraphForm::kPortable}, {"fused", GraphForm::kFused}});
   for (const auto& [graph, member] : reader.field("members").fields()) {
     variant.members.emplace(graph, member.text(kMaxMemberName));
   }

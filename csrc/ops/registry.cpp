@@ -5,10 +5,12 @@
 #include "ops/gated_fusion/op.hpp"
 #include "ops/multi_scale_deformable_attention/op.hpp"
 #include "ops/op.hpp"
+#include "ops/pillar_scatter/op.hpp"
 #include "ops/presence_pack/op.hpp"
 #include "ops/presence_unpack/op.hpp"
 #include "ops/segment_reduce/op.hpp"
 #include "ops/skeleton/op.hpp"
+#include "ops/voxel_reduce/op.hpp"
 
 namespace plait::ops {
 namespace {
@@ -21,9 +23,9 @@ constexpr OpEntry entry() {
 }
 
 constexpr std::array kOperators = {
-    entry<BevPool>(),      entry<GatedFusion>(),    entry<MultiScaleDeformableAttention>(),
-    entry<PresencePack>(), entry<PresenceUnpack>(), entry<SegmentReduce>(),
-    entry<Skeleton>(),
+    entry<BevPool>(),       entry<GatedFusion>(),  entry<MultiScaleDeformableAttention>(),
+    entry<PillarScatter>(), entry<PresencePack>(), entry<PresenceUnpack>(),
+    entry<SegmentReduce>(), entry<Skeleton>(),     entry<VoxelReduce>(),
 };
 
 }  // namespace

@@ -117,8 +117,10 @@ void ModelImpl::load_graphs(const LoadOptions& options) {
 
 std::unique_ptr<detail::Executable> ModelImpl::load_graph(const GraphDescription& graph,
                                                           bool verify) {
-  const std::string& member = manifest().variant(precision_)->members.at(graph.name);
-  return backend_->load(graph, bundle_.member(member, verify), bundle_.name() + ", " + member);
+  const VariantDescription& variant = *manifest().variant(precision_);
+  const std::string& member = variant.members.at(graph.name);
+  return backend_->load(graph, bundle_.member(member, verify), variant.form,
+                        bundle_.name() + ", " + member);
 }
 
 detail::ContextStore::Lease ModelImpl::lend() {

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from plait_export.graphs import Form
+
 
 @dataclass(frozen=True)
 class KeptLayer:
@@ -33,9 +35,23 @@ class KeptLayer:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One precision of all graphs. graphs: ONNX by graph name. kept: layers left in float."""
+    """One variant of all graphs. graphs: ONNX by graph name. kept: layers left in float.
+
+    form: "portable", or "fused" where some graph uses Plait's operators.
+    """
 
     precision: str
     scheme: str
     graphs: Mapping[str, bytes]
     kept: tuple[KeptLayer, ...] = ()
+    form: Form = "portable"
+
+    @property
+    def name(self) -> str:
+        """What the bundle calls it, in `precision`: "int8", or "int8_fused" beside it."""
+        return variant_name(self.precision, self.form)
+
+
+def variant_name(precision: str, form: Form) -> str:
+    """What a bundle calls the variant of a number format and a form."""
+    return precision if form == "portable" else f"{precision}_{form}"

@@ -63,8 +63,8 @@ class Workbench:
         files, table = graph_members([candidate])
         manifest = {
             **describe_deployment(self.traced),
-            "variants": [describe_variant(candidate, table[candidate.precision])],
-            "default_precision": candidate.precision,
+            "variants": [describe_variant(candidate, table[candidate.name])],
+            "default_precision": candidate.name,
         }
         self._written += 1
         path = self._folder / f"candidate-{self._written}.plait"

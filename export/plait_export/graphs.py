@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
+from plait import ops
 from plait_export.lineage import usable_cpus
 
 FloatArray = NDArray[np.float32]
 
 BATCH = "batch"
+
+# Standard ONNX operators only, or with Plait's own.
+Form = Literal["portable", "fused"]
+FORMS: tuple[Form, ...] = get_args(Form)
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,15 @@ class TensorDescription:
 
 @dataclass(frozen=True)
 class Graph:
-    """One encoder or head. `onnx` is the serialized model."""
+    """One encoder or head. `onnx` is the serialized model. form: "fused" where it uses Plait's
+    operators."""
 
     name: str
     role: Literal["encoder", "head"]
     inputs: tuple[TensorDescription, ...]
     output: TensorDescription
     onnx: bytes
+    form: Form = "portable"
 
     def to_manifest(self) -> dict[str, Any]:
         return {
@@ -54,15 +61,33 @@ class Runner:
     """Runs one graph here through ONNX Runtime's Python package: for checks while exporting."""
 
     def __init__(self, model: bytes) -> None:
-        options = onnxruntime.SessionOptions()
+        options = session_options(model)
         options.intra_op_num_threads = usable_cpus()
-        options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"]
         )
 
     def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         return list(self._session.run(None, dict(feeds)))
+
+
+def session_options(model: bytes) -> onnxruntime.SessionOptions:
+    """Quiet ones, with Plait's operators where the model may use them."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if ops.DOMAIN.encode() in model:
+        options.register_custom_ops_library(ops.library())
+    return options
+
+
+def form_of(graphs: Iterable[Graph]) -> Form:
+    """Of all of them together."""
+    return "fused" if any(graph.form == "fused" for graph in graphs) else "portable"
+
+
+def is_fused(model: onnx.ModelProto) -> bool:
+    """Whether the model uses Plait's operators."""
+    return any(node.domain == ops.DOMAIN for graph in _graphs(model.graph) for node in graph.node)
 
 
 def relative_error(actual: NDArray[Any], reference: NDArray[Any]) -> float:

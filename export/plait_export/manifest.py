@@ -40,16 +40,16 @@ def describe_deployment(traced: Traced) -> dict[str, Any]:
 def graph_members(
     candidates: Sequence[Candidate],
 ) -> tuple[dict[str, bytes], dict[str, dict[str, str]]]:
-    """Files of all candidates, and per precision which file each graph runs from.
+    """Files of all candidates, and per variant which file each graph runs from.
 
-    Precisions whose graph is the same, byte for byte, share the file of the first.
+    Variants whose graph is the same, byte for byte, share the file of the first.
     """
     files: dict[str, bytes] = {}
     table: dict[str, dict[str, str]] = {}
     for candidate in candidates:
-        table[candidate.precision] = {}
+        table[candidate.name] = {}
         for graph, onnx in candidate.graphs.items():
-            own = f"graphs/{graph}.{candidate.precision}.onnx"
+            own = f"graphs/{graph}.{candidate.name}.onnx"
             same = next(
                 (
                     names[graph]
@@ -59,16 +59,16 @@ def graph_members(
                 own,
             )
             files[same] = onnx
-            table[candidate.precision][graph] = same
+            table[candidate.name][graph] = same
     return files, table
 
 
 def describe_variant(candidate: Candidate, members: Mapping[str, str]) -> dict[str, Any]:
     """A row of `variants`."""
     described: dict[str, Any] = {
-        "precision": candidate.precision,
+        "precision": candidate.name,
         "scheme": candidate.scheme,
-        "form": "portable",
+        "form": candidate.form,
         "members": dict(members),
     }
     if candidate.kept:

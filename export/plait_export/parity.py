@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from plait_export import reference
+from plait_export.describe import encoder_name, head_name
 from plait_export.errors import ExportError
-from plait_export.graphs import FloatArray, Runner, head_feeds, relative_error
+from plait_export.graphs import FloatArray, Form, Runner, head_feeds, relative_error
 from plait_export.presence import PresenceSet, head_sets
 from plait_export.progress import Progress
 from plait_export.samples import Sample
@@ -34,6 +35,7 @@ class ParityRow:
     """
 
     graph: str
+    form: Form
     presence: PresenceSet
     max_relative_error: float
     batches: tuple[int, ...]
@@ -55,28 +57,31 @@ def check_parity(
     for done, (name, modality) in enumerate(deployment.modalities.items()):
         progress("parity", done, work)
         prepared = reference.prepare_all(modality, [sample[name] for sample in chosen])
-        graph = traced.encoder(name)
-        runner = Runner(graph.onnx)
-        worst = 0.0
-        for batch in batches:
-            fed = np.resize(prepared, (batch, *prepared.shape[1:]))
-            expected = traced.embed(name, fed)
-            worst = max(worst, relative_error(runner({"sample": fed})[0], expected))
-        rows.append(ParityRow(graph.name, (name,), worst, batches))
+        for graph in traced.forms_of(encoder_name(name)):
+            runner = Runner(graph.onnx)
+            worst = 0.0
+            for batch in batches:
+                fed = np.resize(prepared, (batch, *prepared.shape[1:]))
+                expected = traced.embed(name, fed)
+                worst = max(worst, relative_error(runner({"sample": fed})[0], expected))
+            rows.append(ParityRow(graph.name, graph.form, (name,), worst, batches))
         embeddings[name] = traced.embed(name, prepared)
     for done, head in enumerate(deployment.heads, start=len(deployment.modalities)):
         progress("parity", done, work)
-        graph = traced.head(head)
-        runner = Runner(graph.onnx)
         names = deployment.head_modalities(head)
-        for present in head_sets(deployment, head, sets):
-            worst = 0.0
-            for batch in batches:
-                fed_all = {m: np.resize(e, (batch, *e.shape[1:])) for m, e in embeddings.items()}
-                answer = runner(head_feeds(names, fed_all, present))[0]
-                worst = max(worst, relative_error(answer, traced.answer(head, fed_all, present)))
-            rows.append(ParityRow(graph.name, present, worst, batches))
-            _check_filling(runner, names, embeddings, present, f"head {head}")
+        for graph in traced.forms_of(head_name(head)):
+            runner = Runner(graph.onnx)
+            for present in head_sets(deployment, head, sets):
+                worst = 0.0
+                for batch in batches:
+                    fed_all = {
+                        m: np.resize(e, (batch, *e.shape[1:])) for m, e in embeddings.items()
+                    }
+                    answer = runner(head_feeds(names, fed_all, present))[0]
+                    expected = traced.answer(head, fed_all, present)
+                    worst = max(worst, relative_error(answer, expected))
+                rows.append(ParityRow(graph.name, graph.form, present, worst, batches))
+                _check_filling(runner, names, embeddings, present, f"head {head}, {graph.form}")
     progress("parity", work, work)
     for row in rows:
         _check_row(row)
@@ -87,7 +92,7 @@ def _check_row(row: ParityRow) -> None:
     # Written so that a NaN fails too.
     if not row.max_relative_error <= LIMIT:
         raise ExportError(
-            where=f"graph {row.graph} with {', '.join(row.presence)}",
+            where=f"graph {row.graph}, {row.form}, with {', '.join(row.presence)}",
             expected=f"PyTorch's answer within a relative error of {LIMIT:g}",
             got=f"{row.max_relative_error:.3g}",
             action="Look for what the export fixes: random numbers, state kept between calls, "

@@ -13,6 +13,7 @@ from plait_export.bundle import check_target, write_bundle
 from plait_export.candidate import Candidate
 from plait_export.evaluate import Workbench
 from plait_export.gate import Attempt, Gate
+from plait_export.graphs import Graph
 from plait_export.judge import Judge
 from plait_export.lineage import describe_lineage, describe_machine
 from plait_export.manifest import describe_deployment, describe_variant, graph_members
@@ -95,15 +96,29 @@ def _try_all(
     workbench: Workbench,
     progress: Progress,
 ) -> list[Trial]:
-    """FP32 first, judged against PyTorch; then whatever smaller was asked for."""
-    fp32 = Candidate("fp32", "float", {n: g.onnx for n, g in workbench.traced.graphs.items()})
+    """FP32 first, judged against PyTorch; then the fused form of it, and whatever smaller was
+    asked for."""
+    fp32, *fused = (
+        Candidate("fp32", "float", _onnx(workbench.traced.graphs_of(form)), form=form)
+        for form in workbench.traced.forms
+    )
     judge = None
     if request.gate is not None and held_out is not None:
         progress("baseline", 0, 1)
         judge = Judge(request.gate, workbench, held_out, fp32)
         progress("baseline", 1, 1)
     attempt = Attempt("fp32", "float", "passed", judge.baseline if judge else [])
-    return [Trial(fp32, attempt), *make_variants(request, samples, workbench, judge, progress)]
+    trials = [Trial(fp32, attempt)]
+    for candidate in fused:
+        scores = judge.judge(candidate) if judge else []
+        failed = [score for score in scores if not score.passed]
+        attempt = Attempt(candidate.name, "float", "failed" if failed else "passed", scores)
+        trials.append(Trial(None if failed else candidate, attempt))
+    return [*trials, *make_variants(request, samples, workbench, judge, progress)]
+
+
+def _onnx(graphs: Mapping[str, Graph]) -> dict[str, bytes]:
+    return {name: graph.onnx for name, graph in graphs.items()}
 
 
 def _choose(trials: Sequence[Trial], workbench: Workbench, progress: Progress) -> Choice:

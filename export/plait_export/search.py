@@ -14,7 +14,7 @@ import numpy as np
 from plait_export.candidate import Candidate, KeptLayer
 from plait_export.evaluate import Answers, Workbench
 from plait_export.gate import Score
-from plait_export.graphs import FloatArray
+from plait_export.graphs import FloatArray, form_of
 from plait_export.judge import Judge
 from plait_export.progress import Progress
 from plait_export.quantize import Quantizable, Scheme
@@ -45,6 +45,7 @@ def quantized(
             for name, graph in graphs.items()
         },
         kept=kept,
+        form=form_of(graph.graph for graph in graphs.values()),
     )
 
 
@@ -92,7 +93,8 @@ def rank_layers(
         progress(f"rank {scheme.name}", done, len(layers))
         others = frozenset(scheme.layers(graphs[name])) - {layer}
         alone = {**in_float, name: scheme.apply(graphs[name], others)}
-        candidate = Candidate(scheme.precision, scheme.name, alone)
+        form = form_of(graph.graph for graph in graphs.values())
+        candidate = Candidate(scheme.precision, scheme.name, alone, form=form)
         outputs = workbench.answers(candidate, every).outputs
         damages = {key: damage(outputs[key], expected[key]) for key in expected}
         head, present = max(damages, key=lambda key: damages[key])

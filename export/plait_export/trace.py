@@ -12,7 +12,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -21,7 +21,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from plait_export import reference
+from plait_export import ops, reference
 from plait_export.describe import (
     Classification,
     Deployment,
@@ -34,12 +34,15 @@ from plait_export.describe import (
 from plait_export.errors import ExportError
 from plait_export.graphs import (
     BATCH,
+    FORMS,
     FloatArray,
+    Form,
     Graph,
     TensorDescription,
     clean,
     graph_shape,
     head_feeds,
+    is_fused,
     rename_values,
 )
 from plait_export.progress import Progress
@@ -78,7 +81,8 @@ class _Masked(nn.Module):
 class Traced:
     """A deployment's graphs, and its modules, ready to answer as the reference.
 
-    graphs: encoders in the order of modalities, then heads, by graph name.
+    graphs: encoders in the order of modalities, then heads, by graph name, in portable form.
+    fused: the same graph with Plait's operators, of those whose modules use them.
     members: files that modalities need beside their graphs: tokenizers and banks.
     """
 
@@ -86,6 +90,20 @@ class Traced:
     graphs: dict[str, Graph]
     modules: dict[str, nn.Module]
     members: dict[str, bytes]
+    fused: dict[str, Graph] = field(default_factory=dict)
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """Portable, and fused where that is another."""
+        return FORMS if self.fused else FORMS[:1]
+
+    def graphs_of(self, form: Form) -> dict[str, Graph]:
+        return {**self.graphs, **self.fused} if form == "fused" else self.graphs
+
+    def forms_of(self, graph: str) -> tuple[Graph, ...]:
+        """The graph, and its fused form where it has one."""
+        fused = self.fused.get(graph)
+        return (self.graphs[graph],) if fused is None else (self.graphs[graph], fused)
 
     def encoder(self, modality: str) -> Graph:
         return self.graphs[encoder_name(modality)]
@@ -109,6 +127,7 @@ class Traced:
 def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress) -> Traced:
     """Exports every encoder and head with real samples as example input. Raises ExportError."""
     graphs: dict[str, Graph] = {}
+    fused: dict[str, Graph] = {}
     modules: dict[str, nn.Module] = {}
     members: dict[str, bytes] = {}
     embeddings: dict[str, FloatArray] = {}
@@ -119,15 +138,17 @@ def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress)
         where = f"deployment {deployment.name!r}, modality {name}, encoder"
         prepared = reference.prepare_all(modality, [sample[name] for sample in examples])
         module = _frozen(_encoder_of(modality), where)
-        graph = _export(
+        graph = encoder_name(name)
+        forms = _export_forms(
             module,
             {"sample": prepared},
-            name=encoder_name(name),
+            name=graph,
             role="encoder",
             output="embedding",
             where=where,
         )
-        graphs[graph.name], modules[graph.name] = graph, module
+        graphs[graph], modules[graph] = forms[0], module
+        fused |= {form.name: form for form in forms[1:]}
         embeddings[name] = run_module(module, [prepared])
         if isinstance(modality, Text):
             bank = None
@@ -142,12 +163,14 @@ def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress)
         feeds = head_feeds(names, embeddings, names)
         if isinstance(head, (Classification, Regression)):
             _check_width(module, feeds, len(head.labels), where)
-        graph = _export(
-            module, feeds, name=head_name(name), role="head", output=head.output, where=where
+        graph = head_name(name)
+        forms = _export_forms(
+            module, feeds, name=graph, role="head", output=head.output, where=where
         )
-        graphs[graph.name], modules[graph.name] = graph, module
+        graphs[graph], modules[graph] = forms[0], module
+        fused |= {form.name: form for form in forms[1:]}
     progress("trace", total, total)
-    return Traced(deployment, graphs, modules, members)
+    return Traced(deployment, graphs, modules, members, fused)
 
 
 def run_module(module: nn.Module, inputs: Sequence[FloatArray]) -> FloatArray:
@@ -180,6 +203,28 @@ def _frozen(module: nn.Module, where: str) -> nn.Module:
         ) from error
 
 
+def _export_forms(
+    module: nn.Module,
+    feeds: dict[str, FloatArray],
+    *,
+    name: str,
+    role: Literal["encoder", "head"],
+    output: str,
+    where: str,
+) -> tuple[Graph, ...]:
+    """The portable graph, and the fused one where the module uses Plait's operators."""
+    _check_output(module, feeds, where)
+
+    def export() -> Graph:
+        return _export(module, feeds, name=name, role=role, output=output, where=where)
+
+    fused = export()
+    if fused.form == "portable":
+        return (fused,)
+    with ops.portable():
+        return (export(), fused)
+
+
 def _export(
     module: nn.Module,
     feeds: dict[str, FloatArray],
@@ -189,7 +234,6 @@ def _export(
     output: str,
     where: str,
 ) -> Graph:
-    _check_output(module, feeds, where)
     example = tuple(torch.from_numpy(array) for array in feeds.values())
     batch = torch.export.Dim(BATCH, min=1)
     # Names that no value inside has; the canonical ones follow.
@@ -201,6 +245,7 @@ def _export(
                 example,
                 dynamo=True,
                 opset_version=OPSET,
+                custom_translation_table=ops.translations(),
                 input_names=[f"{_OUTSIDE}{given}" for given in feeds],
                 output_names=[f"{_OUTSIDE}{output}"],
                 dynamic_shapes=(tuple({0: batch} for _ in example),),
@@ -233,7 +278,9 @@ def _export(
             got=f"inputs {', '.join(tensor.name for tensor in inputs)} and {len(outputs)} outputs",
             action="A forward has to take each of its inputs once and return one tensor.",
         )
-    return Graph(name, role, inputs, outputs[0], model.SerializeToString(deterministic=True))
+    form: Form = "fused" if is_fused(model) else "portable"
+    serialized = model.SerializeToString(deterministic=True)
+    return Graph(name, role, inputs, outputs[0], serialized, form)
 
 
 def _check_output(module: nn.Module, feeds: dict[str, FloatArray], where: str) -> Tensor:

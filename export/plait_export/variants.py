@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from plait import BackendError
 from plait_export import reference
-from plait_export.candidate import Candidate
+from plait_export.candidate import Candidate, variant_name
+from plait_export.describe import encoder_name, head_name
 from plait_export.evaluate import Workbench
 from plait_export.gate import Attempt
-from plait_export.graphs import FloatArray, head_feeds
+from plait_export.graphs import FloatArray, Form, form_of, head_feeds
 from plait_export.judge import Judge, worst_drop
 from plait_export.presence import head_sets
 from plait_export.progress import Progress
@@ -44,24 +45,30 @@ def make_variants(
     if judge is None:
         note = "there is no gate to judge it by"
         return [Trial(None, Attempt(p, "none", "refused", note=note)) for p in wanted]
-    graphs = _make_quantizable(workbench, samples) if wanted else {}
     trials: list[Trial] = []
-    for precision in wanted:
-        own = [scheme for scheme in SCHEMES if scheme.precision == precision]
-        trials += _try_precision(own, graphs, workbench, judge, progress)
+    for form in workbench.traced.forms if wanted else ():
+        graphs = _make_quantizable(workbench, samples, form)
+        for precision in wanted:
+            if form == "fused" and precision == "fp16":
+                continue  # ONNX Runtime's CPU backend computes in float32 there and casts
+            own = [scheme for scheme in SCHEMES if scheme.precision == precision]
+            trials += _try_precision(own, graphs, workbench, judge, progress)
     return trials
 
 
-def _make_quantizable(workbench: Workbench, samples: Sequence[Sample]) -> dict[str, Quantizable]:
+def _make_quantizable(
+    workbench: Workbench, samples: Sequence[Sample], form: Form
+) -> dict[str, Quantizable]:
     """Graphs with the ranges of real samples; heads see real embeddings in all presence sets."""
     traced = workbench.traced
+    of_form = traced.graphs_of(form)
     deployment = traced.deployment
     chosen = samples[:: max(1, len(samples) // _MOST_CALIBRATION_SAMPLES)]
     graphs: dict[str, Quantizable] = {}
     embeddings: dict[str, FloatArray] = {}
     for name, modality in deployment.modalities.items():
         prepared = reference.prepare_all(modality, [sample[name] for sample in chosen])
-        graph = traced.encoder(name)
+        graph = of_form[encoder_name(name)]
         graphs[graph.name] = make_quantizable(graph, [{"sample": prepared}])
         embeddings[name] = traced.embed(name, prepared)
     for head in deployment.heads:
@@ -70,7 +77,7 @@ def _make_quantizable(workbench: Workbench, samples: Sequence[Sample]) -> dict[s
             head_feeds(names, embeddings, present)
             for present in head_sets(deployment, head, workbench.sets)
         ]
-        graph = traced.head(head)
+        graph = of_form[head_name(head)]
         graphs[graph.name] = make_quantizable(graph, feeds)
     return graphs
 
@@ -83,7 +90,8 @@ def _try_precision(
     progress: Progress,
 ) -> list[Trial]:
     """Trials of the schemes of one precision."""
-    precision = schemes[0].precision
+    form = form_of(graph.graph for graph in graphs.values())
+    precision = variant_name(schemes[0].precision, form)
     trials: list[Trial] = []
     failed: list[tuple[float, int, Scheme]] = []
     seen: set[tuple[bytes, ...]] = {tuple(graph.graph.onnx for graph in graphs.values())}
@@ -94,7 +102,7 @@ def _try_precision(
         if key in seen:
             continue
         seen.add(key)
-        attempt = Attempt(scheme.precision, scheme.name, "failed", layers=_layers(scheme, graphs))
+        attempt = Attempt(precision, scheme.name, "failed", layers=_layers(scheme, graphs))
         reason = why_not_loadable(candidate.graphs.values()) if scheme.fragile else None
         try:
             attempt.scores = judge.judge(candidate) if reason is None else []
@@ -134,7 +142,7 @@ def _repaired(
 ) -> Trial:
     result = repair(scheme, graphs, workbench, judge, progress)
     attempt = Attempt(
-        precision=scheme.precision,
+        precision=variant_name(scheme.precision, form_of(graph.graph for graph in graphs.values())),
         scheme=scheme.name,
         outcome="repaired" if result.candidate is not None else "refused",
         scores=result.scores,

@@ -18,13 +18,15 @@ from plait.errors import ConfigError
 from plait.feature_stream import FeatureStream
 from plait.frame import Frame, check_region
 from plait.library import find_onnxruntime
+from plait.points import Points
 from plait.series import Series
 from plait.sound import Sound
 
-Sample: TypeAlias = NDArray[Any] | Series | Frame | Sound | Any
+Sample: TypeAlias = NDArray[Any] | Series | Frame | Sound | Points | Any
 """Of a signal: an array [time, channels] or a Series. Of a frame: an array in the declared format,
-or a Frame. Of a sound: an array [frames] or [frames, channels], or a Sound. Of a text: a str. An
-array is NumPy's, or anything that offers DLPack on the CPU."""
+or a Frame. Of a sound: an array [frames] or [frames, channels], or a Sound. Of a text: a str. Of
+points: an array [points, channels], or a Points. An array is NumPy's, or anything that offers
+DLPack on the CPU."""
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ TEST(Manifest, gives_every_field) {
   EXPECT_EQ(manifest.heads[2].kind, HeadKind::kEmbedding);
   ASSERT_EQ(manifest.variants.size(), 2U);
   EXPECT_EQ(manifest.variants[1].scheme, "static u8u8");
-  EXPECT_EQ(manifest.variants[1].form, "portable");
+  EXPECT_EQ(manifest.variants[1].form, GraphForm::kPortable);
   EXPECT_EQ(manifest.variants[1].members.at("wrist_encoder"), "graphs/wrist_encoder.int8.onnx");
   EXPECT_EQ(manifest.default_precision, "int8");
   ASSERT_EQ(manifest.quality.size(), 2U);

@@ -18,10 +18,16 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True)
 class Call:
-    """inputs: float64 or int32 arrays in the schema's order; a test casts floats to its type."""
+    """inputs: float64 or int32 arrays in the schema's order; a test casts floats to its type, but
+    those of float32_only, which the operator takes in no other."""
 
     inputs: tuple[Array, ...]
     attributes: Mapping[str, Any]
+    float32_only: tuple[int, ...] = ()
+
+    def replaced(self, index: int, array: Array) -> Call:
+        inputs = (*self.inputs[:index], array, *self.inputs[index + 1 :])
+        return Call(inputs, self.attributes, self.float32_only)
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,66 @@ def _any_skeleton(generator: Generator) -> Call:
     return _skeleton(generator, rows, channels)
 
 
+def _pillar_scatter(
+    generator: Generator, points: int, channels: int, rows: int, columns: int, reduce: str
+) -> Call:
+    cells = generator.integers(-rows * columns // 4 - 1, rows * columns, points)
+    inputs = (generator.normal(size=(points, channels)), cells.astype(np.int32))
+    return Call(inputs, {"rows": rows, "columns": columns, "reduce": reduce})
+
+
+def _any_pillar_scatter(generator: Generator) -> Call:
+    points, channels, rows, columns = (int(n) for n in generator.integers(1, (400, 90, 30, 30)))
+    reduce = str(generator.choice(["max", "mean", "sum"]))
+    return _pillar_scatter(generator, points, channels, rows, columns, reduce)
+
+
+def _one_cell(call: Call, cell: int) -> Call:
+    return call.replaced(1, np.full_like(call.inputs[1], cell))
+
+
+# Where a point lies in its cell, in cells: so far from the borders that rounding moves no point to
+# another cell, whatever the type of the input.
+_MARGIN = 0.2
+
+
+def _voxel_reduce(
+    generator: Generator,
+    points: int,
+    channels: int,
+    grid: tuple[int, int, int],
+    capacity: int,
+    reduce: str,
+) -> Call:
+    """Points of a turned and shifted sensor, some of them outside of the grid."""
+    size = generator.uniform([0.1, 0.1, 0.2], [0.5, 0.5, 4.0]).astype(np.float32).astype(float)
+    lower = generator.uniform(-9.0, 1.0, 3).astype(np.float32).astype(float)
+    cells = np.array(grid)
+    steps = np.floor(generator.uniform(-0.1, 1.1, (points, 3)) * cells)
+    inside = steps + generator.uniform(_MARGIN, 1.0 - _MARGIN, (points, 3))
+    turn, _ = np.linalg.qr(generator.normal(size=(3, 3)))
+    shift = generator.normal(size=3)
+    placed = (lower + inside * size - shift) @ turn
+    rest = generator.normal(size=(points, channels - 3))
+    transform = np.concatenate([turn, shift[:, None]], 1)
+    attributes = {
+        "lower": lower.tolist(),
+        "upper": (lower + cells * size).tolist(),
+        "size": size.tolist(),
+        "capacity": capacity,
+        "reduce": reduce,
+    }
+    inputs = (np.concatenate([placed, rest], 1), transform.astype(np.float32).astype(float))
+    return Call(inputs, attributes, float32_only=(1,))
+
+
+def _any_voxel_reduce(generator: Generator) -> Call:
+    points, channels, capacity = (int(n) for n in generator.integers((1, 3, 1), (500, 25, 300)))
+    x, y, z = (int(n) for n in generator.integers(1, (20, 20, 4)))
+    reduce = str(generator.choice(["mean", "max"]))
+    return _voxel_reduce(generator, points, channels, (x, y, z), capacity, reduce)
+
+
 CASES = (
     OperatorCase(
         "BevPool",
@@ -233,6 +299,23 @@ CASES = (
             "on the borders": _borders,
         },
         {"float32": 1e-5, "float16": 4e-3},
+    ),
+    OperatorCase(
+        "PillarScatter",
+        _any_pillar_scatter,
+        {
+            "one of everything": lambda g: _pillar_scatter(g, 1, 1, 1, 1, "max"),
+            "no point": lambda g: _pillar_scatter(g, 0, 5, 3, 7, "max"),
+            "no channel": lambda g: _pillar_scatter(g, 9, 0, 3, 7, "sum"),
+            "negative maxima": lambda g: _negative(_pillar_scatter(g, 90, 33, 9, 9, "max")),
+            "all points left out": lambda g: _one_cell(_pillar_scatter(g, 9, 5, 3, 7, "mean"), -1),
+            "all points in the last cell": lambda g: _one_cell(
+                _pillar_scatter(g, 99, 17, 8, 9, "mean"), 71
+            ),
+            "few points on many cells": lambda g: _pillar_scatter(g, 40, 64, 61, 127, "max"),
+            "written past the cache": lambda g: _pillar_scatter(g, 900, 68, 256, 256, "max"),
+        },
+        {"float32": 1e-5, "float16": 1e-3},
     ),
     OperatorCase(
         "PresencePack",
@@ -286,6 +369,26 @@ CASES = (
             "no channel": lambda g: _skeleton(g, 5, 0),
         },
         {"float32": 1e-6, "float16": 2e-3},
+        poisoned=(0, 1),
+    ),
+    OperatorCase(
+        "VoxelReduce",
+        _any_voxel_reduce,
+        {
+            "one of everything": lambda g: _voxel_reduce(g, 1, 3, (1, 1, 1), 1, "mean"),
+            "no point": lambda g: _voxel_reduce(g, 0, 5, (4, 3, 2), 7, "max"),
+            "all points in one voxel": lambda g: _voxel_reduce(g, 300, 5, (1, 1, 1), 9, "mean"),
+            "more voxels than the capacity": lambda g: _voxel_reduce(
+                g, 300, 4, (20, 20, 3), 50, "max"
+            ),
+            "as many channels as a vector": lambda g: _voxel_reduce(
+                g, 200, 16, (9, 9, 1), 99, "mean"
+            ),
+            "more cells than fit a table": lambda g: _voxel_reduce(
+                g, 400, 5, (1440, 1440, 40), 500, "mean"
+            ),
+        },
+        {"float32": 1e-5, "float16": 1e-3},
         poisoned=(0, 1),
     ),
 )

@@ -77,7 +77,7 @@ def test_what_is_not_finite_spreads_as_in_the_reference(
             continue
         poisoned = array.copy()
         poisoned.flat[generator.integers(array.size)] = value
-        changed = Call((*call.inputs[:index], poisoned, *call.inputs[index + 1 :]), call.attributes)
+        changed = call.replaced(index, poisoned)
         outputs = IMPLEMENTATIONS[implementation](case, cast(changed, "float32"), call.attributes)
         for output, expected in zip(outputs, reference(case, changed), strict=True):
             np.testing.assert_array_equal(np.isnan(output), np.isnan(expected))

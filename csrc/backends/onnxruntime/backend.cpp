@@ -7,6 +7,7 @@
 
 #include "backends/onnxruntime/handle.hpp"
 #include "backends/onnxruntime/library.hpp"
+#include "ops/adapters/onnxruntime.hpp"
 #include "plait/error.hpp"
 
 namespace plait::detail {
@@ -204,7 +205,7 @@ class OrtBackend final : public Backend {
   const std::string& description() const noexcept override { return description_; }
 
   std::unique_ptr<Executable> load(const GraphDescription& graph, std::span<const std::byte> model,
-                                   const std::string& where) override {
+                                   GraphForm form, const std::string& where) override {
     const OrtLibrary& library = environment_->library();
     const OrtApi& api = library.api();
     OrtSessionOptions* raw_options = nullptr;
@@ -212,9 +213,16 @@ class OrtBackend final : public Backend {
     const OrtHandle<OrtSessionOptions> options(raw_options, api.ReleaseSessionOptions);
     configure(*raw_options, where);
     OrtSession* raw = nullptr;
-    library.check(api.CreateSessionFromArray(environment_->env(), model.data(), model.size(),
-                                             raw_options, &raw),
-                  where, "a graph that loads");
+    if (form == GraphForm::kFused) {
+      library.check(ops::register_custom_ops(raw_options, api), where, "room for the operators");
+      library.check(
+          library.create_fused_session(environment_->env(), model, raw_options, &raw), where,
+          "a graph that loads; where only its operators are the matter, load a portable precision");
+    } else {
+      library.check(api.CreateSessionFromArray(environment_->env(), model.data(), model.size(),
+                                               raw_options, &raw),
+                    where, "a graph that loads");
+    }
     auto session = std::make_shared<Session>(
         Session{environment_, OrtHandle<OrtSession>(raw, api.ReleaseSession), where});
     return std::make_unique<OrtExecutable>(std::move(session), graph);

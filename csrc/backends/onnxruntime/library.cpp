@@ -106,6 +106,19 @@ const OrtLibrary& OrtLibrary::get(const fs::path& wanted) {
   return *opened;
 }
 
+OrtStatus* OrtLibrary::create_fused_session(const OrtEnv* env, std::span<const std::byte> model,
+                                            const OrtSessionOptions* options,
+                                            OrtSession** session) const {
+  const auto create = [&] {
+    return api_->CreateSessionFromArray(env, model.data(), model.size(), options, session);
+  };
+  if (knows_domain_.load(std::memory_order_acquire)) return create();
+  const std::lock_guard lock(first_fused_);
+  OrtStatus* status = create();
+  if (status == nullptr) knows_domain_.store(true, std::memory_order_release);
+  return status;
+}
+
 void OrtLibrary::check(OrtStatus* status, const std::string& where,
                        const std::string& expected) const {
   if (status == nullptr) return;

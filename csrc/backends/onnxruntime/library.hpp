@@ -3,8 +3,12 @@
 
 #include <onnxruntime_c_api.h>
 
+#include <atomic>
+#include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <mutex>
+#include <span>
 #include <string>
 
 #include "backends/onnxruntime/handle.hpp"
@@ -27,6 +31,12 @@ class OrtLibrary {
   const std::string& version() const noexcept { return version_; }
   const std::string& path() const noexcept { return path_; }
 
+  /// Creates a session whose graph may use Plait's operators, which the options already hold.
+  /// ONNX Runtime notes a domain of custom operators when it first sees it, and does not bear two
+  /// sessions that are the first at once: this one waits for the first. Thread-safe.
+  OrtStatus* create_fused_session(const OrtEnv* env, std::span<const std::byte> model,
+                                  const OrtSessionOptions* options, OrtSession** session) const;
+
   /// Throws BackendError when status is an error, and releases it. where and expected are its
   /// parts.
   void check(OrtStatus* status, const std::string& where, const std::string& expected) const;
@@ -36,6 +46,8 @@ class OrtLibrary {
   const OrtApi* api_ = nullptr;
   std::string version_;
   std::string path_;
+  mutable std::mutex first_fused_;
+  mutable std::atomic<bool> knows_domain_{false};
 };
 
 /// The environment all sessions share: one thread pool, one memory arena. Released with its last

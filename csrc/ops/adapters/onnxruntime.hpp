@@ -1,8 +1,7 @@
 // ops/adapters/onnxruntime.hpp: the operators as custom ops of ONNX Runtime, domain ai.plait.
 //
 // Hosts of ONNX Runtime, Python's package among them, load libplait.so as a custom-op library: it
-// exports RegisterCustomOps. Our own backend does not yet: bundles hold portable graphs only, and
-// ONNX Runtime's registry of domains does not bear two sessions that are made at the same time.
+// exports RegisterCustomOps. Our own backend registers them for graphs of form "fused".
 #pragma once
 
 #include <onnxruntime_c_api.h>

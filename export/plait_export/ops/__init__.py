@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from plait_export.ops.batch import each
 from plait_export.ops.bev_pool import OPERATOR as _bev_pool
 from plait_export.ops.bev_pool import BevPoints, bev_points, bev_pool
 from plait_export.ops.gated_fusion import OPERATOR as _gated_fusion
@@ -20,6 +21,8 @@ from plait_export.ops.multi_scale_deformable_attention import (
 )
 from plait_export.ops.multi_scale_deformable_attention import multi_scale_deformable_attention
 from plait_export.ops.operator import TorchOperator, portable
+from plait_export.ops.pillar_scatter import OPERATOR as _pillar_scatter
+from plait_export.ops.pillar_scatter import pillar_scatter
 from plait_export.ops.presence_pack import OPERATOR as _presence_pack
 from plait_export.ops.presence_pack import presence_pack
 from plait_export.ops.presence_unpack import OPERATOR as _presence_unpack
@@ -28,31 +31,39 @@ from plait_export.ops.segment_reduce import OPERATOR as _segment_reduce
 from plait_export.ops.segment_reduce import segment_reduce
 from plait_export.ops.skeleton import OPERATOR as _skeleton
 from plait_export.ops.skeleton import skeleton
+from plait_export.ops.voxel_reduce import OPERATOR as _voxel_reduce
+from plait_export.ops.voxel_reduce import Voxels, voxel_reduce
 
 OPERATORS: tuple[TorchOperator, ...] = (
     _bev_pool,
     _gated_fusion,
     _multi_scale_deformable_attention,
+    _pillar_scatter,
     _presence_pack,
     _presence_unpack,
     _segment_reduce,
     _skeleton,
+    _voxel_reduce,
 )
 
 __all__ = [
     "OPERATORS",
     "BevPoints",
     "TorchOperator",
+    "Voxels",
     "bev_points",
     "bev_pool",
+    "each",
     "gated_fusion",
     "multi_scale_deformable_attention",
+    "pillar_scatter",
     "portable",
     "presence_pack",
     "presence_unpack",
     "segment_reduce",
     "skeleton",
     "translations",
+    "voxel_reduce",
 ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +21,11 @@ _ONNX_TYPES = {
     "float16": "tensor(float16)",
     "int32": "tensor(int32)",
 }
+_ELEMENTS = {
+    "float32": onnx.TensorProto.FLOAT,
+    "float16": onnx.TensorProto.FLOAT16,
+    "int32": onnx.TensorProto.INT32,
+}
 _ATTRIBUTE_TYPES = {
     "float": defs.OpSchema.AttrType.FLOAT,
     "int": defs.OpSchema.AttrType.INT,
@@ -30,17 +34,28 @@ _ATTRIBUTE_TYPES = {
 }
 
 
-_portable: ContextVar[bool] = ContextVar("plait_portable_operators", default=False)
+class _Form:
+    """Which form is exported: a plain attribute, as torch.compile sees into no ContextVar."""
+
+    portable = False
+
+
+_FORM = _Form()
 
 
 @contextlib.contextmanager
 def portable() -> Iterator[None]:
     """Inside, operators are their references: an export then holds standard ONNX operators only."""
-    token = _portable.set(True)
+    before, _FORM.portable = _FORM.portable, True
     try:
         yield
     finally:
-        _portable.reset(token)
+        _FORM.portable = before
+
+
+def in_portable_form() -> bool:
+    """Whether operators are their references now."""
+    return _FORM.portable
 
 
 @dataclass(frozen=True)
@@ -59,7 +74,7 @@ class TorchOperator:
 
     def __call__(self, *arguments: Any) -> Any:
         """The torch op, or inside of `portable()` the reference."""
-        return (self.reference if _portable.get() else self.overload)(*arguments)
+        return (self.reference if in_portable_form() else self.overload)(*arguments)
 
     def translation(self) -> Callable[..., Any]:
         """A function of symbolic ONNX values that makes the fused node."""
@@ -128,21 +143,39 @@ def register_schema(spec: ops.OperatorSpec) -> None:
     for tensor in (*spec.inputs, *spec.outputs):
         groups.setdefault(tensor.types, f"T{len(groups)}")
     parameter = defs.OpSchema.FormalParameter
-    onnx.defs.register_schema(
-        defs.OpSchema(
-            spec.name,
-            ops.DOMAIN,
-            VERSION,
-            doc=spec.doc,
-            inputs=[parameter(t.name, groups[t.types], t.shape) for t in spec.inputs],
-            outputs=[parameter(t.name, groups[t.types], t.shape) for t in spec.outputs],
-            type_constraints=[
-                (name, [_ONNX_TYPES[dtype] for dtype in types], "")
-                for types, name in groups.items()
-            ],
-            attributes=[_attribute(attribute) for attribute in spec.attributes],
-        )
+    schema = defs.OpSchema(
+        spec.name,
+        ops.DOMAIN,
+        VERSION,
+        doc=spec.doc,
+        inputs=[parameter(t.name, groups[t.types], t.shape) for t in spec.inputs],
+        outputs=[parameter(t.name, groups[t.types], t.shape) for t in spec.outputs],
+        type_constraints=[
+            (name, [_ONNX_TYPES[dtype] for dtype in types], "") for types, name in groups.items()
+        ],
+        attributes=[_attribute(attribute) for attribute in spec.attributes],
     )
+    schema.set_type_and_shape_inference_function(_type_inference(spec))
+    onnx.defs.register_schema(schema)
+
+
+def _type_inference(spec: ops.OperatorSpec) -> Callable[[Any], None]:
+    """Tells element types of outputs, without which nothing after them is inferred either."""
+
+    def infer(context: Any) -> None:
+        for index, output in enumerate(spec.outputs):
+            same = (i for i, tensor in enumerate(spec.inputs) if tensor.types == output.types)
+            first = next(same, None)
+            element = (
+                _ELEMENTS[output.types[0]]
+                if first is None
+                else context.get_input_type(first).tensor_type.elem_type
+            )
+            inferred = onnx.TypeProto()
+            inferred.tensor_type.elem_type = element
+            context.set_output_type(index, inferred)
+
+    return infer
 
 
 def _attribute(attribute: ops.AttributeSpec) -> defs.OpSchema.Attribute:

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from plait_export.graphs import FloatArray, Graph, Runner, drop_unused_domains
+from plait_export.graphs import FloatArray, Graph, Runner, drop_unused_domains, session_options
 
 # Whose weights can be stored in 8 bits. A product of two activations (attention) is no layer:
 # it holds no weights, and in 8 bits it is slower and worse.
@@ -42,9 +42,8 @@ def make_quantizable(graph: Graph, feeds: Sequence[Mapping[str, FloatArray]]) ->
 
 def fold(graph: Graph) -> onnx.ModelProto:
     """Lets ONNX Runtime fold constants and batch norms, which it cannot after quantization."""
-    options = onnxruntime.SessionOptions()
+    options = session_options(graph.onnx)
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.log_severity_level = 3
     with tempfile.TemporaryDirectory(prefix="plait-") as folder:
         file = Path(folder) / "folded.onnx"
         options.optimized_model_filepath = str(file)

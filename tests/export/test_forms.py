@@ -1,0 +1,159 @@
+"""Fused and portable forms of one deployment: both in the bundle, judged, recorded and run."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import Tensor, nn
+
+import plait
+from plait import ops
+from plait.doctor import replay
+from plait_export import (
+    Classification,
+    Deployment,
+    ExportReport,
+    Gate,
+    Signal,
+    accuracy,
+    export,
+)
+from plait_export.ops import gated_fusion
+from tests.cases.tiny_bundle import Encoder
+
+SIZE = 24
+WINDOWS = {"left": 37, "right": 51}
+
+
+class GatedHead(nn.Module):
+    """Fuses two embeddings by gates that absence closes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Linear(SIZE, SIZE)
+        self.norm = nn.LayerNorm(SIZE)
+        self.output = nn.Linear(SIZE, 4)
+
+    def forward(self, left: Tensor, right: Tensor, presence: Tensor) -> Tensor:
+        tokens = torch.stack([left, right])
+        here = presence.t().unsqueeze(-1)
+        gate = torch.where(here > 0.0, self.gate(tokens), -100.0)
+        fused = gated_fusion(gate, tokens * here, self.norm.weight, self.norm.bias, 1e-5)
+        answer: Tensor = self.output(fused)
+        return answer
+
+
+def signal(window: int) -> Signal:
+    return Signal(
+        encoder=Encoder(3, SIZE),
+        channels=("x", "y", "z"),
+        unit="m/s^2",
+        rate_hz=50.0,
+        window=window,
+        max_age_ms=100.0,
+        when_missing="mask",
+    )
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExportReport]:
+    torch.manual_seed(secrets.randbits(32))
+    deployment = Deployment(
+        name="forms",
+        description="Random weights; for tests.",
+        modalities={name: signal(window) for name, window in WINDOWS.items()},
+        heads={"activity": Classification(GatedHead(), ("rest", "walk", "run", "jump"))},
+    )
+    generator = np.random.default_rng(secrets.randbits(32))
+    samples = [
+        {
+            name: generator.normal(size=(window, 3)).astype(np.float32)
+            for name, window in WINDOWS.items()
+        }
+        for _ in range(40)
+    ]
+    path = tmp_path_factory.mktemp("forms") / "forms.plait"
+    report = export(
+        deployment,
+        path,
+        samples=samples,
+        gate=Gate(
+            held_out=[(sample, {"activity": int(generator.integers(4))}) for sample in samples],
+            metric=accuracy,
+            max_drop=0.25,
+        ),
+        precisions=("fp32", "int8"),
+    )
+    return path, report
+
+
+def test_a_module_with_our_operators_is_written_in_both_forms(
+    exported: tuple[Path, ExportReport],
+) -> None:
+    path, report = exported
+    bundle = plait.Bundle(str(path))
+    variants = {variant["precision"]: variant for variant in bundle.manifest["variants"]}
+    assert {"fp32", "fp32_fused", "int8", "int8_fused"} == set(variants)
+    for name, variant in variants.items():
+        fused = name.endswith("_fused")
+        assert variant["form"] == ("fused" if fused else "portable")
+        with zipfile.ZipFile(path) as archive:
+            head = onnx.load_from_string(archive.read(variant["members"]["activity_head"]))
+        assert fused == any(node.domain == ops.DOMAIN for node in head.graph.node)
+    rows = {(row["precision"], tuple(row["presence"])) for row in bundle.manifest["quality"]}
+    assert {name for name, _ in rows} == set(variants)
+    assert {row.form for row in report.parity} == {"portable", "fused"}
+
+
+def test_both_forms_answer_alike_whoever_is_present(exported: tuple[Path, ExportReport]) -> None:
+    path, _ = exported
+    portable, fused = (plait.load(path, precision=name) for name in ("fp32", "fp32_fused"))
+    generator = np.random.default_rng(secrets.randbits(32))
+    for _ in range(5):
+        sample = {
+            name: generator.normal(size=(window, 3)).astype(np.float32)
+            for name, window in WINDOWS.items()
+        }
+        for present in (("left", "right"), ("left",), ("right",)):
+            given = {name: sample[name] if name in present else None for name in WINDOWS}
+            np.testing.assert_allclose(
+                fused(**given)["activity"].output,
+                portable(**given)["activity"].output,
+                rtol=1e-4,
+                atol=1e-5,
+            )
+
+
+def test_doctor_replays_both_forms(exported: tuple[Path, ExportReport]) -> None:
+    diagnosis = replay(exported[0])
+    assert diagnosis.ok
+    assert {"fp32_fused", "int8_fused"} <= set(diagnosis.backends)
+
+
+def test_many_threads_may_be_the_first_to_load_fused_graphs(
+    exported: tuple[Path, ExportReport],
+) -> None:
+    program = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import plait
+with ThreadPoolExecutor(8) as pool:
+    models = list(pool.map(lambda _: plait.load(sys.argv[1], precision="fp32_fused"), range(8)))
+print(len({model.precision for model in models}))
+"""
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(exported[0])],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout.strip()) == (0, "1"), done.stderr
