@@ -8,14 +8,15 @@ export PLAIT_BUILD_JOBS := $(JOBS)
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help setup build demo test test-cpp test-cuda test-python lint format sanitize fuzz bench wheel clean
+.PHONY: help setup build demo test test-cpp test-cuda test-python lint format arm sanitize fuzz bench wheel clean
 
 help:
 	@echo "make demo      train, export, verify and report on real data: build/demo/report.html"
-	@echo "make test      every test: lint, C++, Python, sanitizers, a short fuzzing"
+	@echo "make test      every test: lint, C++, Python, emulated Arm, sanitizers, a short fuzzing"
 	@echo "make bench     every benchmark, into build/bench/"
 	@echo "make lint      formatters, linters and type checkers, checking only"
 	@echo "make format    formatters, writing"
+	@echo "make arm       cross-compiles for 64-bit Arm; operators, a bundle and doctor under emulation"
 	@echo "make sanitize  the C++ tests under ASan+UBSan and under TSan"
 	@echo "make test-cuda the CUDA kernels without a GPU: emulated, and compiled for every target"
 	@echo "make fuzz      the fuzz targets, FUZZ_RUNS=$(FUZZ_RUNS) executions each"
@@ -48,6 +49,9 @@ lint: build
 
 format: setup
 	@scripts/lint --write
+
+arm: build
+	@scripts/test arm
 
 sanitize: build
 	@scripts/test sanitize

@@ -38,7 +38,7 @@ def _core(implementation: str, threads: int) -> Run:
     return run
 
 
-def _graph(case: OperatorCase, inputs: tuple[Array, ...], attributes: Mapping[str, Any]) -> bytes:
+def graph_of(case: OperatorCase, inputs: tuple[Array, ...], attributes: Mapping[str, Any]) -> bytes:
     spec = next(spec for spec in ops.operators() if spec.name == case.name)
     types = {
         tensor.types: array.dtype.name for tensor, array in zip(spec.inputs, inputs, strict=True)
@@ -87,7 +87,7 @@ def _onnxruntime(threads: int) -> Run:
     def run(
         case: OperatorCase, inputs: tuple[Array, ...], attributes: Mapping[str, Any]
     ) -> tuple[Array, ...]:
-        running = session(_graph(case, inputs, attributes), threads)
+        running = session(graph_of(case, inputs, attributes), threads)
         names = [tensor.name for tensor in running.get_inputs()]
         return tuple(running.run(None, dict(zip(names, inputs, strict=True))))
 
