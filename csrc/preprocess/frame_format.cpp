@@ -1,6 +1,7 @@
 // frame_format.cpp: the table of pixel formats, and every check of a raw frame.
 #include "preprocess/frame_format.hpp"
 
+#include "base/quote.hpp"
 #include "plait/error.hpp"
 
 namespace plait {
@@ -139,7 +140,7 @@ PixelFormat pixel_format_named(std::string_view name) {
   }
   throw ConfigError({.where = "pixel format",
                      .expected = "one of " + known,
-                     .got = "'" + std::string(name) + "'",
+                     .got = detail::quote(name),
                      .action = "Name the order in which the camera stores its pixels."});
 }
 

@@ -6,8 +6,6 @@
 
 #include "preprocess/frame_kernels.hpp"
 
-// Blocks of 64 bytes and in-order packing need vectors of a known length; these machines have NEON.
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "preprocess/frame_kernels_simd.cpp"
 #include "hwy/foreach_target.h"

@@ -4,8 +4,6 @@
 #include "preprocess/sound_kernels.hpp"
 #include "preprocess/sound_transform_includes.hpp"
 
-// Lanes are members of a struct, so vectors need a size that is known; these machines have NEON.
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "preprocess/sound_kernels_simd.cpp"
 #include "hwy/foreach_target.h"
@@ -27,6 +25,10 @@ using Bits = hn::RebindToUnsigned<Doubles>;
 struct Lanes {
   static constexpr std::int64_t kCount = hn::MaxLanes(Doubles());
   hn::Vec<Doubles> value;
+
+  // Written out, as constructors that the compiler makes are not compiled for the target.
+  HWY_INLINE Lanes() {}
+  HWY_INLINE Lanes(hn::Vec<Doubles> vector) : value(vector) {}
 
   static HWY_INLINE Lanes all(double x) { return {hn::Set(Doubles(), x)}; }
 

@@ -38,7 +38,7 @@ __device__ void sum_gated(const Fusion<T>& fusion, std::int64_t at, float (&sums
 /// kKeep: the sums wait in shared memory; rows too long for that are summed anew in each pass.
 /// Every thread reads back its own sums only, so that they need no barrier.
 template <int kWidth, bool kKeep, typename T>
-__global__ void __launch_bounds__(kMostThreads) fuse(Fusion<T> fusion) {
+__global__ void __launch_bounds__(kMostThreads, 4) fuse(Fusion<T> fusion) {
   PLAIT_DYNAMIC_SHARED(float, row);
   const std::int64_t step = std::int64_t{blockDim.x} * kWidth;
   const std::int64_t own = std::int64_t{threadIdx.x} * kWidth;

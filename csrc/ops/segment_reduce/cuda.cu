@@ -87,7 +87,7 @@ __global__ void __launch_bounds__(kThreads) reduce_short(Reduction<T> reduction)
 /// A block for a segment and a warp's width of packs: each warp takes every kParts-th row, and the
 /// first joins what they found, always in the same order.
 template <Kind kKind, int kWidth, typename T>
-__global__ void __launch_bounds__(kThreads) reduce_long(Reduction<T> reduction) {
+__global__ void __launch_bounds__(kThreads, 4) reduce_long(Reduction<T> reduction) {
   using Packs = float[cuda::kWarpSize][kWidth];
   PLAIT_SHARED(Packs, found, kParts);
   constexpr std::int64_t kTile = std::int64_t{cuda::kWarpSize} * kWidth;
