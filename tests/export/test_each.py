@@ -1,4 +1,4 @@
-"""Operators that know no batch: each element of one is as if it were alone, in torch and in ONNX."""
+"""Operators that know no batch: each element of one is as if it were alone."""
 
 from __future__ import annotations
 
