@@ -133,6 +133,30 @@ def import_operators(model: onnx.ModelProto) -> None:
         model.opset_import.append(onnx.helper.make_opsetid(ops.DOMAIN, 1))
 
 
+def inline_branches(model: onnx.ModelProto) -> None:
+    """Puts the nodes of the taken branch in place of every If whose condition is constant, as
+    torch's older exporter leaves around scatter_reduce."""
+    while True:
+        index = GraphIndex(model)
+        for place, node in enumerate(model.graph.node):
+            taken = index.constant(node.input[0]) if node.op_type == "If" else None
+            if taken is not None:
+                break
+        else:
+            return
+        branch = attribute(node, "then_branch" if taken.item() else "else_branch")
+        names = {value.name: name for value, name in zip(branch.output, node.output, strict=True)}
+        nodes = [onnx.NodeProto.FromString(inner.SerializeToString()) for inner in branch.node]
+        nodes += [
+            onnx.helper.make_node("Identity", [made], [name]) for made, name in names.items()
+        ]
+        model.graph.initializer.extend(branch.initializer)
+        others = list(model.graph.node)
+        copied = [onnx.NodeProto.FromString(other.SerializeToString()) for other in others]
+        del model.graph.node[:]
+        model.graph.node.extend([*copied[:place], *nodes, *copied[place + 1 :]])
+
+
 def narrow_grids(model: onnx.ModelProto) -> list[str]:
     """Casts sampling grids to their maps' type, and returns the nodes this was done for.
 

@@ -69,7 +69,7 @@ def find_scatters(views: Views) -> Iterator[Match | NearMiss]:
 
 _LOST = (
     "rows with the same index overwrite one another, in no order that ONNX defines; if the model "
-    "adds or averages them, this exporter has lost that: export with dynamo=True, or index_add"
+    "adds or averages them, the exporter has lost that: index_add with dynamo=True keeps it"
 )
 
 
@@ -140,7 +140,9 @@ def _is_cleared(views: Views, base: str, node: onnx.NodeProto) -> bool:
     if values is None and source is not None and source.op_type == "ConstantOfShape":
         said = attribute(source, "value")
         values = np.zeros(1) if said is None else onnx.numpy_helper.to_array(said)
-    return values is not None and bool(np.isneginf(values).all())
+    if values is None:
+        return False
+    return bool((values <= np.finfo(values.dtype).min).all())
 
 
 def _cleared(views: Views) -> set[str]:
