@@ -141,8 +141,13 @@ def graph_of(
             torch.onnx.export(module.eval(), inputs, file, dynamo=False, opset_version=17, **said)
             return onnx.load_model_from_string(file.getvalue())
         program = torch.onnx.export(
-            module.eval(), inputs, dynamo=True, opset_version=20, dynamic_shapes=dynamic,
-            verbose=False, **said,
+            module.eval(),
+            inputs,
+            dynamo=True,
+            opset_version=20,
+            dynamic_shapes=dynamic,
+            verbose=False,
+            **said,
         )
     assert program is not None
     return program.model_proto
@@ -173,9 +178,10 @@ def test_every_way_of_writing_it_becomes_one_node(module: type[nn.Module], dynam
     assert rewritten.near == ()
     assert [done.operator for done in rewritten.replaced] == ["MultiScaleDeformableAttention"]
     assert kinds(rewritten.model).count("MultiScaleDeformableAttention") == 1
-    assert not {"GridSample", "ReduceSum", "Split", "Concat"}.intersection(
-        kinds(rewritten.model)
-    ) or module is Temporal
+    assert (
+        not {"GridSample", "ReduceSum", "Split", "Concat"}.intersection(kinds(rewritten.model))
+        or module is Temporal
+    )
     others = tuple(torch.randn_like(tensor) for tensor in inputs)
     (answer,) = Runner(rewritten.model.SerializeToString())(feeds_of(others))
     with torch.no_grad():
@@ -256,8 +262,13 @@ def test_the_operator_answers_as_transformers_on_detr_shapes(queries: int) -> No
     locations = torch.rand(1, queries, 8, 4, 4, 2) * 1.2 - 0.1
     weights = torch.randn(1, queries, 8, 16).softmax(-1).view(1, queries, 8, 4, 4)
     expected = theirs.MultiScaleDeformableAttention()(
-        value.double(), torch.from_numpy(shapes), maps, None, locations.double(),
-        weights.double(), 64,
+        value.double(),
+        torch.from_numpy(shapes),
+        maps,
+        None,
+        locations.double(),
+        weights.double(),
+        64,
     )
     answer = ops.multi_scale_deformable_attention(
         value.numpy(), shapes, locations.numpy(), weights.numpy()

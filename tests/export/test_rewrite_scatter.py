@@ -112,7 +112,11 @@ def graph_of(module: nn.Module, inputs: tuple[Tensor, ...], dynamo: bool) -> onn
         warnings.simplefilter("ignore")
         if dynamo:
             program = torch.onnx.export(
-                module.eval(), inputs, dynamo=True, opset_version=20, input_names=names,
+                module.eval(),
+                inputs,
+                dynamo=True,
+                opset_version=20,
+                input_names=names,
                 verbose=False,
             )
             assert program is not None

@@ -138,18 +138,19 @@ def inline_branches(model: onnx.ModelProto) -> None:
     torch's older exporter leaves around scatter_reduce."""
     while True:
         index = GraphIndex(model)
-        for place, node in enumerate(model.graph.node):
-            taken = index.constant(node.input[0]) if node.op_type == "If" else None
-            if taken is not None:
-                break
-        else:
+        known = {
+            place: index.constant(node.input[0])
+            for place, node in enumerate(model.graph.node)
+            if node.op_type == "If"
+        }
+        place, taken = next(((p, c) for p, c in known.items() if c is not None), (0, None))
+        if taken is None:
             return
+        node = model.graph.node[place]
         branch = attribute(node, "then_branch" if taken.item() else "else_branch")
         names = {value.name: name for value, name in zip(branch.output, node.output, strict=True)}
         nodes = [onnx.NodeProto.FromString(inner.SerializeToString()) for inner in branch.node]
-        nodes += [
-            onnx.helper.make_node("Identity", [made], [name]) for made, name in names.items()
-        ]
+        nodes += [onnx.helper.make_node("Identity", [made], [name]) for made, name in names.items()]
         model.graph.initializer.extend(branch.initializer)
         others = list(model.graph.node)
         copied = [onnx.NodeProto.FromString(other.SerializeToString()) for other in others]
@@ -188,5 +189,7 @@ def element_types(model: onnx.ModelProto) -> dict[str, str]:
     for value in (*graph.input, *graph.value_info, *graph.output):
         types[value.name] = value.type.tensor_type.elem_type
     return {
-        name: onnx.helper.tensor_dtype_to_np_dtype(code).name for name, code in types.items() if code
+        name: onnx.helper.tensor_dtype_to_np_dtype(code).name
+        for name, code in types.items()
+        if code
     }

@@ -14,7 +14,14 @@ from onnx import inliner
 from plait import ConfigError
 from plait_export.graphs import relative_error
 from plait_export.rewrite.deformable import find_deformable
-from plait_export.rewrite.graph import Array, GraphIndex, import_operators, inline_branches, narrow_grids, prune
+from plait_export.rewrite.graph import (
+    Array,
+    GraphIndex,
+    import_operators,
+    inline_branches,
+    narrow_grids,
+    prune,
+)
 from plait_export.rewrite.match import Match, NearMiss
 from plait_export.rewrite.observe import Observation, observe, run_with
 from plait_export.rewrite.scatter import find_scatters
