@@ -6,6 +6,7 @@ detector as a whole". Both graphs run in ONNX Runtime, on one picture, and are c
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import warnings
@@ -14,7 +15,6 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
@@ -96,6 +96,7 @@ def export(
 
 
 def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """With Plait's operators, where the model has some."""
     chosen = session_options(model)
     chosen.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(model, chosen, providers=["CPUExecutionProvider"])
@@ -106,10 +107,9 @@ def measure(
     stock: bytes,
     feeds: dict[str, NDArray[Any]],
     threads: int,
-    rounds: int,
-    seed: int,
-    note: str,
+    arguments: argparse.Namespace,
 ) -> Row:
+    """Both graphs compared, then timed in turns."""
     ours, peer = session(rewritten.model.SerializeToString(), threads), session(stock, threads)
     pairs = zip(ours.run(None, feeds), peer.run(None, feeds), strict=True)
     error = max(relative_error(answer, expected) for answer, expected in pairs)
@@ -117,13 +117,14 @@ def measure(
         raise SystemExit(f"the rewritten graph is {error:.1e} away from the one given")
     spreads = interleave(
         {"ours": lambda: ours.run(None, feeds), "peer": lambda: peer.run(None, feeds)},
-        rounds,
-        seed,
+        5 if arguments.quick else 30,
+        arguments.seed,
         warm_up=2,
     )
     a, b = spreads["ours"], spreads["peer"]
+    height, width = feeds["pixels"].shape[2:]
     return Row(
-        f"deformable_detr {note}, {threads} thread{'s' if threads > 1 else ''}",
+        f"deformable_detr {width}x{height}, {threads} thread{'s' if threads > 1 else ''}",
         a.median,
         "onnxruntime, as exported",
         b.median,
@@ -133,6 +134,7 @@ def measure(
 
 
 def main() -> None:
+    """Six and six layers; two and two, and a smaller picture, with --quick."""
     arguments = options(__doc__ or "")
     torch.manual_seed(arguments.seed)
     height, width, layers = (192, 256, 2) if arguments.quick else (480, 640, 6)
@@ -144,11 +146,7 @@ def main() -> None:
         if len(rewritten.replaced) != 2 * layers:
             raise SystemExit(f"only {len(rewritten.replaced)} attentions were replaced")
         for threads in (1, 2):
-            rounds = 5 if arguments.quick else 30
-            note = f"{width}x{height}, {layers}+{layers} layers"
-            rows.append(
-                measure(rewritten, stock, feeds, threads, rounds, arguments.seed, note)
-            )
+            rows.append(measure(rewritten, stock, feeds, threads, arguments))
     report("benchmarks/deformable_detr.py", arguments, rows, rewritten=rewritten.to_json())
 
 

@@ -17,11 +17,13 @@ import onnx
 
 from plait import ops
 from plait_export.rewrite.graph import Array, attribute
+from plait_export.rewrite.levels import level_sizes
 from plait_export.rewrite.match import Match, NearMiss, Unfit
 from plait_export.rewrite.views import Affine, Step, Views, sources
 
 OPERATOR = "MultiScaleDeformableAttention"
 _PROBED_ROWS = 1 << 16
+_JOINING = ("Concat", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 _SAMPLES_ORDER = (0, 2, 3, 1)  # of batch, queries, heads, channels
 
 
@@ -73,9 +75,7 @@ def find_deformable(views: Views) -> Iterator[Match | NearMiss]:
 def _end(views: Views, value: str) -> str:
     """Where samples arrive after views and Concat."""
     while (node := views.index.only_consumer(value)) is not None:
-        if node.op_type != "Concat" and not (
-            node.op_type in ("Reshape", "Unsqueeze", "Transpose", "Flatten", "Identity", "Squeeze")
-        ):
+        if node.op_type not in _JOINING:
             break
         value = node.output[0]
     return value
@@ -94,7 +94,7 @@ def _match(views: Views, end: str, samples: list[onnx.NodeProto]) -> Match:
         f"{sizes.points} points in each of {sizes.levels} levels"
     )
     match = Match(OPERATOR, samples[0].name or samples[0].output[0], result, detail)
-    _write(views, match, summed, sizes, steps, (value, locations, weights), affine)
+    _write(views, match, (summed, sizes, steps), (value, locations, weights), affine)
     return match
 
 
@@ -169,9 +169,7 @@ def _joined(views: Views, value: str, leaves: dict[str, int]) -> Array:
     return moved
 
 
-def _terms(
-    views: Views, product: onnx.NodeProto, total: onnx.NodeProto, numbers: Array
-) -> Array:
+def _terms(views: Views, product: onnx.NodeProto, total: onnx.NodeProto, numbers: Array) -> Array:
     """numbers broadcast as in the product, [outputs of the sum, terms of each]."""
     shape = views.shapes[product.output[0]]
     axes = attribute(total, "axes")
@@ -289,7 +287,7 @@ def _result(views: Views, summed: _Sum, sizes: _Sizes) -> str:
     channels]; where none is, the sum's, in the samples' order, [batch, heads, channels, queries].
     """
     each = sizes.batch * sizes.heads * sizes.channels * sizes.queries * sizes.points
-    total = summed.total.output[0]
+    total: str = summed.total.output[0]
     rows = np.prod(views.shapes[total], dtype=int)
     if len(summed.rows) == rows:
         first = summed.order[:, 0] % each
@@ -322,12 +320,12 @@ def _result(views: Views, summed: _Sum, sizes: _Sizes) -> str:
 def _write(
     views: Views,
     match: Match,
-    summed: _Sum,
-    sizes: _Sizes,
-    steps: list[list[Step]],
+    found: tuple[_Sum, _Sizes, list[list[Step]]],
     tensors: tuple[str, str, str],
     affine: Affine,
 ) -> None:
+    """The nodes, given how the maps are cut, and the names of value, locations and weights."""
+    summed, sizes, steps = found
     value_name, locations, weights = tensors
     dtype = views.index.element_type(value_name) or "float32"
     wide = views.index.element_type(locations) not in (None, dtype)
@@ -347,7 +345,7 @@ def _write(
     if affine.offset != 0.0:
         offset = match.constant("offset", np.array(affine.offset, dtype))
         locations = match.add("Add", [locations, offset])
-    shapes = _level_sizes(views, match, sizes, steps)
+    shapes = level_sizes(views, match, sizes.maps, steps)
     attended = match.add(OPERATOR, [value, shapes, locations, weights], ops.DOMAIN)
     if match.value == summed.total.output[0]:
         attended = match.reshape(attended, [0, 0, sizes.heads, sizes.channels])
@@ -357,9 +355,7 @@ def _write(
     match.finish(attended)
 
 
-def _shaped(
-    views: Views, match: Match, name: str, outer: list[int], inner: list[int]
-) -> str:
+def _shaped(views: Views, match: Match, name: str, outer: list[int], inner: list[int]) -> str:
     """A tensor as [*outer, *inner], with whatever sizes the outer dimensions have at run time."""
     shape = views.shapes[name]
     if shape == (*outer, *inner):
@@ -378,33 +374,3 @@ def _shaped_like(views: Views, match: Match, attended: str, sizes: _Sizes) -> st
     if not views.index.is_static():
         raise Unfit("sizes are dynamic, and the result has no dimensions for batch and queries")
     return match.reshape(attended, list(shape))
-
-
-def _level_sizes(views: Views, match: Match, sizes: _Sizes, steps: list[list[Step]]) -> str:
-    """[levels, 2] int32: constant, or as the graph computes them for its own reshapes."""
-    parts = [_map_size(views, match, chain) for chain in steps]
-    if views.index.is_static() or all(part is None for part in parts):
-        return match.constant("levels", np.array(sizes.maps, np.int32))
-    pair = match.constant("pair", np.array([1, 2], np.int64))
-    rows = [
-        match.constant("level", np.array([size], np.int64))
-        if part is None
-        else match.add("Reshape", [part, pair])
-        for part, size in zip(parts, sizes.maps, strict=True)
-    ]
-    joined = match.add("Concat", rows, axis=0)
-    return match.add("Cast", [joined], to=int(onnx.TensorProto.INT32))
-
-
-def _map_size(views: Views, match: Match, chain: list[Step]) -> str | None:
-    """The name of a map's height and width, computed as the graph runs; None: they are constant."""
-    node = chain[0].node
-    if node.op_type != "Reshape":
-        source = match.add("Shape", [chain[0].result])
-    else:
-        shape = views.index.constant(node.input[1])
-        if shape is not None and (shape[2:] > 0).all():
-            return None
-        source = node.input[1] if shape is None else match.add("Shape", [chain[0].result])
-    start, end = (match.constant("edge", np.array([n], np.int64)) for n in (2, 4))
-    return match.add("Slice", [source, start, end])

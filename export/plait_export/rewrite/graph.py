@@ -133,6 +133,31 @@ def import_operators(model: onnx.ModelProto) -> None:
         model.opset_import.append(onnx.helper.make_opsetid(ops.DOMAIN, 1))
 
 
+def inline_branches(model: onnx.ModelProto) -> None:
+    """Puts the nodes of the taken branch in place of every If whose condition is constant, as
+    torch's older exporter leaves around scatter_reduce."""
+    while True:
+        index = GraphIndex(model)
+        known = {
+            place: index.constant(node.input[0])
+            for place, node in enumerate(model.graph.node)
+            if node.op_type == "If"
+        }
+        place, taken = next(((p, c) for p, c in known.items() if c is not None), (0, None))
+        if taken is None:
+            return
+        node = model.graph.node[place]
+        branch = attribute(node, "then_branch" if taken.item() else "else_branch")
+        names = {value.name: name for value, name in zip(branch.output, node.output, strict=True)}
+        nodes = [onnx.NodeProto.FromString(inner.SerializeToString()) for inner in branch.node]
+        nodes += [onnx.helper.make_node("Identity", [made], [name]) for made, name in names.items()]
+        model.graph.initializer.extend(branch.initializer)
+        others = list(model.graph.node)
+        copied = [onnx.NodeProto.FromString(other.SerializeToString()) for other in others]
+        del model.graph.node[:]
+        model.graph.node.extend([*copied[:place], *nodes, *copied[place + 1 :]])
+
+
 def narrow_grids(model: onnx.ModelProto) -> list[str]:
     """Casts sampling grids to their maps' type, and returns the nodes this was done for.
 
@@ -164,5 +189,7 @@ def element_types(model: onnx.ModelProto) -> dict[str, str]:
     for value in (*graph.input, *graph.value_info, *graph.output):
         types[value.name] = value.type.tensor_type.elem_type
     return {
-        name: onnx.helper.tensor_dtype_to_np_dtype(code).name for name, code in types.items() if code
+        name: onnx.helper.tensor_dtype_to_np_dtype(code).name
+        for name, code in types.items()
+        if code
     }

@@ -14,7 +14,14 @@ from onnx import inliner
 from plait import ConfigError
 from plait_export.graphs import relative_error
 from plait_export.rewrite.deformable import find_deformable
-from plait_export.rewrite.graph import Array, GraphIndex, import_operators, narrow_grids, prune
+from plait_export.rewrite.graph import (
+    Array,
+    GraphIndex,
+    import_operators,
+    inline_branches,
+    narrow_grids,
+    prune,
+)
 from plait_export.rewrite.match import Match, NearMiss
 from plait_export.rewrite.observe import Observation, observe, run_with
 from plait_export.rewrite.scatter import find_scatters
@@ -93,13 +100,14 @@ def rewrite(
     cases = [dict(inputs)] if isinstance(inputs, Mapping) else [dict(case) for case in inputs]
     _check_inputs(given, cases)
     before = len(given.graph.node)
+    inline_branches(given)
     repaired = narrow_grids(given)
-    given = fold_sizes(given, cases[0])
-    index = GraphIndex(given)
+    folded = fold_sizes(given, cases[0])
+    index = GraphIndex(folded)
     observation = observe(index, cases[0])
     matches, near = _find(index, observation)
-    kept, refused, errors = _keep(given, matches, cases, tolerance)
-    result = _apply(given, [match for match, _ in kept])
+    kept, refused, errors = _keep(folded, matches, cases, tolerance)
+    result = _apply(folded, [match for match, _ in kept]) if kept else given
     return Rewritten(
         result,
         tuple(

@@ -69,7 +69,7 @@ def find_scatters(views: Views) -> Iterator[Match | NearMiss]:
 
 _LOST = (
     "rows with the same index overwrite one another, in no order that ONNX defines; if the model "
-    "adds or averages them, this exporter has lost that: export with dynamo=True, or index_add"
+    "adds or averages them, the exporter has lost that: index_add with dynamo=True keeps it"
 )
 
 
@@ -140,7 +140,9 @@ def _is_cleared(views: Views, base: str, node: onnx.NodeProto) -> bool:
     if values is None and source is not None and source.op_type == "ConstantOfShape":
         said = attribute(source, "value")
         values = np.zeros(1) if said is None else onnx.numpy_helper.to_array(said)
-    return values is not None and bool(np.isneginf(values).all())
+    if values is None:
+        return False
+    return bool((values <= np.finfo(values.dtype).min).all())
 
 
 def _cleared(views: Views) -> set[str]:
@@ -207,7 +209,7 @@ def _constant_cells(views: Views, scatter: _Scatter) -> Array | None:
         return None
     numbers = found.reshape(-1, len(scatter.sizes)).astype(np.int64)
     numbers = np.where(numbers < 0, numbers + np.array(scatter.sizes), numbers)
-    cells: Array = np.ravel_multi_index(tuple(numbers.T), scatter.sizes)
+    cells: Array = np.asarray(np.ravel_multi_index(tuple(numbers.T), scatter.sizes))
     return cells
 
 
@@ -219,8 +221,10 @@ def _lifted(
     steps = views.back(scatter.rows)
     end = sources(scatter.rows, steps)[-1]
     product = views.index.producer(end)
-    if product is None or product.op_type != "Mul" or any(
-        name not in views.shapes for name in product.input
+    if (
+        product is None
+        or product.op_type != "Mul"
+        or any(name not in views.shapes for name in product.input)
     ):
         return None
     for depth, context in (product.input, reversed(product.input)):
@@ -243,32 +247,34 @@ def _points(
         chain = [*steps, Step(product, factor, product.output[0]), *views.back(factor)]
         source = sources(scatter.rows, chain)[-1]
         # Expand repeats elements: the tensor before it is the smallest.
-        smallest = min(
-            (step.source for step in chain[len(steps) :]), key=lambda name: views.size(name)
-        )
+        smallest = min((step.source for step in chain[len(steps) :]), key=views.size)
         source = source if views.size(source) == views.size(smallest) else smallest
         origin = views.origins(source, chain)
         if origin is None:
             return None
         found.append((source, origin.reshape(-1, scatter.channels)))
     (depth, elements), (context, features) = found
-    shape = views.shapes[context]
-    if len(shape) < 4 or shape[-3] != scatter.channels or len(views.shapes[depth]) < 3:
+    pixels = _pixels(views, context, features)
+    if pixels is None or len(views.shapes[depth]) < 3 or not (elements == elements[:, :1]).all():
         return None
-    if not (elements == elements[:, :1]).all():
-        return None
-    plane_size = shape[-2] * shape[-1]
-    first = features[:, 0]
-    channel = np.arange(scatter.channels) * plane_size
-    if (first % (scatter.channels * plane_size) >= plane_size).any():
-        return None
-    if not np.array_equal(features, first[:, None] + channel):
-        return None
-    pixels = first // (scatter.channels * plane_size) * plane_size + first % plane_size
-    size = views.size(depth)
-    if size % (views.size(context) // scatter.channels):
+    if views.size(depth) % (views.size(context) // scatter.channels):
         return None
     return depth, context, (elements[:, 0], pixels)
+
+
+def _pixels(views: Views, context: str, features: Array) -> Array | None:
+    """The pixel of each row, where rows hold all channels of one pixel of [..., channels, height,
+    width]."""
+    shape, channels = views.shapes[context], features.shape[1]
+    if len(shape) < 4 or shape[-3] != channels:
+        return None
+    size = shape[-2] * shape[-1]
+    first = features[:, 0]
+    inside = (first % (channels * size) < size).all()
+    if not inside or not np.array_equal(features, first[:, None] + np.arange(channels) * size):
+        return None
+    pixels: Array = first // (channels * size) * size + first % size
+    return pixels
 
 
 def _begin(views: Views, scatter: _Scatter, plane: _Plane, name: str, operator: str) -> Match:
@@ -286,7 +292,7 @@ def _canvas(views: Views, plane: _Plane) -> tuple[int, int]:
 
 
 def _finish(views: Views, match: Match, scatter: _Scatter, plane: _Plane, pooled: str) -> None:
-    """From the operator's output to the value's shape; and zeros into maxima, where they took part."""
+    """From the operator's output to the value's shape, with zeros in maxima where they count."""
     if scatter.reduce == "max" and not scatter.own and not _is_positive(views, scatter.rows):
         pooled = match.add("Relu", [pooled])
     match.finish(match.reshape(pooled, list(views.shapes[plane.value])))

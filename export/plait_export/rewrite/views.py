@@ -71,9 +71,9 @@ class Views:
     def size(self, name: str) -> int:
         return math.prod(self.shapes[name])
 
-    def back(self, value: str, also: Callable[[onnx.NodeProto], int | None] | None = None) -> list[
-        Step
-    ]:
+    def back(
+        self, value: str, also: Callable[[onnx.NodeProto], int | None] | None = None
+    ) -> list[Step]:
         """The steps that lead to a value, the last one first, as far as views go. also: of another
         node, which of its inputs to follow it by, if any."""
         steps = []
@@ -125,14 +125,17 @@ class Views:
             return array.reshape(shape)
         if node.op_type == "Transpose":
             return array.transpose(attribute(node, "perm"))
+        if node.op_type in ("Gather", "Slice", "Split"):
+            return self._cut(node, step.result, array)
+        return np.broadcast_to(array, shape)
+
+    def _cut(self, node: onnx.NodeProto, result: str, array: Array) -> Array | None:
         if node.op_type == "Split":
-            return self._split(node, step.result, array)
+            return self._split(node, result, array)
         if node.op_type == "Slice":
             return self._slice(node, array)
-        if node.op_type == "Gather":
-            picked = self.value(node.input[1])
-            return None if picked is None else array.take(picked, attribute(node, "axis", 0))
-        return np.broadcast_to(array, shape)
+        picked = self.value(node.input[1])
+        return None if picked is None else array.take(picked, attribute(node, "axis", 0))
 
     def _split(self, node: onnx.NodeProto, result: str, array: Array) -> Array | None:
         axis = attribute(node, "axis", 0)
@@ -149,9 +152,11 @@ class Views:
 
     def _slice(self, node: onnx.NodeProto, array: Array) -> Array | None:
         said = [self.value(name) if name else None for name in node.input[1:]]
-        missing = [name for name, value in zip(node.input[1:], said, strict=True) if name and (
-            value is None
-        )]
+        missing = [
+            name
+            for name, value in zip(node.input[1:], said, strict=True)
+            if name and (value is None)
+        ]
         if missing or len(said) < 2 or said[0] is None or said[1] is None:
             return None
         starts, ends = said[0], said[1]
