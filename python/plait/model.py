@@ -53,7 +53,7 @@ class Answer:
 
     Attributes:
         name: the head.
-        output: logits [classes], value [values] or embedding [dimensions]; float32. None when none
+        output: logits [classes], value [values] or embedding [...]; float32. None when none
             of the head's modalities was present: then there is no answer.
         scores: softmax of the logits [classes]; None where the head does not classify.
         best: index of the highest score, or None.

@@ -6,6 +6,6 @@
 """
 
 from plait_export.rewrite.match import NearMiss
-from plait_export.rewrite.rewriting import Replaced, Rewritten, rewrite
+from plait_export.rewrite.rewriting import Replaced, Rewritten, may_hold_operators, rewrite
 
-__all__ = ["NearMiss", "Replaced", "Rewritten", "rewrite"]
+__all__ = ["NearMiss", "Replaced", "Rewritten", "may_hold_operators", "rewrite"]

@@ -22,6 +22,7 @@ from plait_export.rewrite.views import Affine, Step, Views, sources
 
 OPERATOR = "MultiScaleDeformableAttention"
 _PROBED_ROWS = 1 << 16
+_SAMPLES_ORDER = (0, 2, 3, 1)  # of batch, queries, heads, channels
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _match(views: Views, end: str, samples: list[onnx.NodeProto]) -> Match:
         f"{sizes.points} points in each of {sizes.levels} levels"
     )
     match = Match(OPERATOR, samples[0].name or samples[0].output[0], result, detail)
-    _write(views, match, sizes, steps, (value, locations, weights), affine)
+    _write(views, match, summed, sizes, steps, (value, locations, weights), affine)
     return match
 
 
@@ -284,7 +285,9 @@ def _weights(views: Views, summed: _Sum, sizes: _Sizes) -> str:
 
 
 def _result(views: Views, summed: _Sum, sizes: _Sizes) -> str:
-    """The value with the operator's output, [batch, queries, heads * channels], in this order."""
+    """The last value with the operator's output in its own order, [batch, queries, heads *
+    channels]; where none is, the sum's, in the samples' order, [batch, heads, channels, queries].
+    """
     each = sizes.batch * sizes.heads * sizes.channels * sizes.queries * sizes.points
     total = summed.total.output[0]
     rows = np.prod(views.shapes[total], dtype=int)
@@ -301,21 +304,25 @@ def _result(views: Views, summed: _Sum, sizes: _Sizes) -> str:
     batch, head = np.divmod(rest, sizes.heads)
     numbers = ((batch * sizes.queries + query) * sizes.heads + head) * sizes.channels + channel
     carried: Array | None = numbers.reshape(views.shapes[total])
-    found = total if np.array_equal(numbers, np.arange(rows)) else None
+    found: str | None = None
     for step in views.forward(total):
         carried = views.move(step, carried)
         if carried is None or carried.size != rows:
             break
         if np.array_equal(carried.reshape(-1), np.arange(rows)):
             found = step.result
-    if found is None:
-        raise Unfit("the result is not brought into the order query, head, channel")
-    return found
+    if found is not None:
+        return found
+    own = np.arange(rows).reshape(sizes.batch, sizes.queries, sizes.heads, sizes.channels)
+    if not np.array_equal(own.transpose(_SAMPLES_ORDER).reshape(-1), numbers):
+        raise Unfit("the result is ordered neither as the operator's nor as the samples")
+    return total
 
 
 def _write(
     views: Views,
     match: Match,
+    summed: _Sum,
     sizes: _Sizes,
     steps: list[list[Step]],
     tensors: tuple[str, str, str],
@@ -342,8 +349,10 @@ def _write(
         locations = match.add("Add", [locations, offset])
     shapes = _level_sizes(views, match, sizes, steps)
     attended = match.add(OPERATOR, [value, shapes, locations, weights], ops.DOMAIN)
-    width = sizes.heads * sizes.channels
-    if views.shapes[match.value] != (*outer, width):
+    if match.value == summed.total.output[0]:
+        attended = match.reshape(attended, [0, 0, sizes.heads, sizes.channels])
+        attended = match.add("Transpose", [attended], perm=_SAMPLES_ORDER)
+    if views.shapes[match.value] != (*outer, sizes.heads * sizes.channels):
         attended = _shaped_like(views, match, attended, sizes)
     match.finish(attended)
 

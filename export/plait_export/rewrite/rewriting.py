@@ -17,10 +17,12 @@ from plait_export.rewrite.deformable import find_deformable
 from plait_export.rewrite.graph import Array, GraphIndex, import_operators, narrow_grids, prune
 from plait_export.rewrite.match import Match, NearMiss
 from plait_export.rewrite.observe import Observation, observe, run_with
+from plait_export.rewrite.scatter import find_scatters
 from plait_export.rewrite.sizes import fold_sizes
 from plait_export.rewrite.views import Views
 
 TOLERANCE = 1e-4
+_TELLTALES = ("GridSample", "ScatterElements", "ScatterND")
 
 Inputs = Mapping[str, Array]
 
@@ -67,6 +69,11 @@ class Rewritten:
             "repaired": list(self.repaired),
             "nodes": {"before": self.nodes[0], "after": self.nodes[1]},
         }
+
+
+def may_hold_operators(model: onnx.ModelProto) -> bool:
+    """Whether there is anything in the graph that a chain of ours is written with."""
+    return any(node.op_type in _TELLTALES for node in model.graph.node)
 
 
 def rewrite(
@@ -144,7 +151,7 @@ def _check_inputs(model: onnx.ModelProto, cases: list[dict[str, Array]]) -> None
 
 def _find(index: GraphIndex, observation: Observation) -> tuple[list[Match], list[NearMiss]]:
     views = Views(index, observation.shapes, observation.values)
-    found = list(find_deformable(views))
+    found = [*find_deformable(views), *find_scatters(views)]
     order = {name: n for n, node in enumerate(index.model.graph.node) for name in node.output}
     matches = sorted(
         (item for item in found if isinstance(item, Match)), key=lambda match: order[match.value]
