@@ -4,6 +4,8 @@ set(PLAIT_CUDA_SOURCES
   "${CMAKE_CURRENT_LIST_DIR}/bev_pool/cuda.cu"
   "${CMAKE_CURRENT_LIST_DIR}/gated_fusion/cuda.cu"
   "${CMAKE_CURRENT_LIST_DIR}/multi_scale_deformable_attention/cuda.cu"
+  "${CMAKE_CURRENT_LIST_DIR}/presence_pack/cuda.cu"
+  "${CMAKE_CURRENT_LIST_DIR}/presence_unpack/cuda.cu"
   "${CMAKE_CURRENT_LIST_DIR}/segment_reduce/cuda.cu"
   "${CMAKE_CURRENT_LIST_DIR}/skeleton/cuda.cu")
 
