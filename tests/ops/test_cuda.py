@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from benchmarks import ops_cuda
+from benchmarks.ops_workloads import Workload
 from plait import ConfigError, SampleError, ops
+from plait_export import ops as torch_ops
 from tests.ops import cuda
 from tests.ops.cases import CASES, Array, Call, Generator
 from tests.ops.implementations import cast
@@ -134,3 +142,33 @@ def test_cuda_times_are_measured_on_whatever_runs_them() -> None:
     assert len(times) == 3
     assert all(time > 0.0 for time in times)
     assert all(time > 0.0 for time in cuda.library().copy_times_ms(1 << 16, 2))
+
+
+def test_cuda_benchmark_rows_are_right_and_complete() -> None:
+    library = cuda.library()
+    inputs = (torch.rand(3, 5, 16), torch.rand(3, 5, 16), torch.rand(16), torch.rand(16))
+
+    class Fusion(torch.nn.Module):
+        def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
+            return torch_ops.gated_fusion(*tensors)
+
+    workload = Workload("fusion", "GatedFusion", Fusion(), inputs, 0, 0, False, 1)
+    bandwidth = ops_cuda.copy_bandwidth(library, 2, size=1 << 16)
+    rows = ops_cuda.rows_of(library, [workload], 2, bandwidth)
+    assert [(row["operator"], row["dtype"]) for row in rows] == [
+        ("GatedFusion", "float32"),
+        ("GatedFusion", "float16"),
+    ]
+    assert rows[0]["bytes"] == 4 * (2 * 3 * 5 * 16 + 2 * 16 + 5 * 16) == 2 * rows[1]["bytes"]
+    assert all(row["right"] and row["ms"] > 0.0 and row["share"] > 0.0 for row in rows)
+
+
+def test_cuda_check_says_so_where_there_is_no_gpu() -> None:
+    if shutil.which("nvidia-smi") or Path("/dev/nvhost-gpu").exists():
+        pytest.skip("this machine may have a GPU")
+    done = subprocess.run(
+        [str(cuda.ROOT / "scripts" / "gpu_check")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["device"] is None
+    assert "no NVIDIA GPU here: nothing was checked" in done.stderr
