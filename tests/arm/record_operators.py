@@ -33,39 +33,38 @@ def record(path: Path) -> int:
         drawn += [(edge, draw(generator)) for edge, draw in case.edges.items()]
         for dtype in case.tolerance:
             for title, call in drawn:
-                _add(case, title, call, dtype, arrays, listed)
+                recorded = _arrays(case, call, dtype)
+                if max(array.size for array in recorded.values()) > LARGEST:
+                    continue
+                arrays.update({f"{len(listed)}.{key}": array for key, array in recorded.items()})
+                listed.append(_description(case, title, call, dtype, list(recorded)))
     arrays["calls"] = np.array(json.dumps(listed))
     np.savez(path, **arrays)
     return len(listed)
 
 
-def _add(
-    case: OperatorCase,
-    title: str,
-    call: Call,
-    dtype: str,
-    arrays: dict[str, Array],
-    listed: list[dict[str, Any]],
-) -> None:
+def _arrays(case: OperatorCase, call: Call, dtype: str) -> dict[str, Array]:
     call = rounded(call, dtype)
-    inputs, outputs = cast(call, dtype), reference(case, call)
-    if max(array.size for array in (*inputs, *outputs)) > LARGEST:
-        return
-    number = len(listed)
-    for kind, values in (("input", inputs), ("output", outputs)):
-        arrays.update({f"{number}.{kind}.{i}": array for i, array in enumerate(values)})
+    inputs = cast(call, dtype)
     graph = graph_of(case, inputs, call.attributes)
-    arrays[f"{number}.graph"] = np.frombuffer(graph, np.uint8)
-    listed.append(
-        {
-            "name": case.name,
-            "title": f"{case.name}, {title}, {dtype}",
-            "attributes": dict(call.attributes),
-            "tolerance": case.tolerance[dtype],
-            "inputs": len(inputs),
-            "outputs": len(outputs),
-        }
-    )
+    return {
+        **{f"input.{i}": array for i, array in enumerate(inputs)},
+        **{f"output.{i}": array for i, array in enumerate(reference(case, call))},
+        "graph": np.frombuffer(graph, np.uint8),
+    }
+
+
+def _description(
+    case: OperatorCase, title: str, call: Call, dtype: str, keys: list[str]
+) -> dict[str, Any]:
+    return {
+        "name": case.name,
+        "title": f"{case.name}, {title}, {dtype}",
+        "attributes": dict(call.attributes),
+        "tolerance": case.tolerance[dtype],
+        "inputs": sum(key.startswith("input.") for key in keys),
+        "outputs": sum(key.startswith("output.") for key in keys),
+    }
 
 
 if __name__ == "__main__":

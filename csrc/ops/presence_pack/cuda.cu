@@ -42,8 +42,8 @@ __global__ void __launch_bounds__(cuda::kThreadsOfCopies) pack(Packing<T> packin
   for (std::int64_t i = cuda::first_row(); i < total; i += cuda::row_step()) {
     const std::int64_t row = i / packing.slots;
     const std::int64_t token = token_of(packing, row, i % packing.slots);
-    const T* from = token < 0 ? nullptr
-                              : packing.tokens + (row * packing.count + token) * packing.channels;
+    const T* from =
+        token < 0 ? nullptr : packing.tokens + (row * packing.count + token) * packing.channels;
     cuda::copy_row<kWidth>(from, packing.packed + i * packing.channels, packing.channels);
     if (threadIdx.x == 0) {
       packing.positions[i] = static_cast<std::int32_t>(token);

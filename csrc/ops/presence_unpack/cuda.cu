@@ -1,4 +1,5 @@
-// presence_unpack/cuda.cu: a warp for each token: it looks the token up among the positions, copies.
+// presence_unpack/cuda.cu: a warp for each token: it looks the token up among the positions,
+// copies.
 #include "ops/copy_rows.cuh"
 #include "ops/presence_unpack/op.hpp"
 
@@ -58,8 +59,8 @@ void run(const Arguments& arguments, CudaStream stream) {
   if (rows == 0 || unpacking.channels == 0) return;
   const auto how = cuda::launch_of_rows("operator PresenceUnpack", stream, rows);
   constexpr int kWidest = cuda::kWidest<T>;
-  const bool wide = cuda::fit_packs<kWidest>(unpacking.channels, unpacking.packed,
-                                             unpacking.absent, unpacking.y);
+  const bool wide =
+      cuda::fit_packs<kWidest>(unpacking.channels, unpacking.packed, unpacking.absent, unpacking.y);
   cuda::launch(how, wide ? &unpack<kWidest, T> : &unpack<1, T>, unpacking);
 }
 
