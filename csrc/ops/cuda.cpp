@@ -8,8 +8,10 @@
 #include "ops/bev_pool/op.hpp"
 #include "ops/gated_fusion/op.hpp"
 #include "ops/multi_scale_deformable_attention/op.hpp"
+#include "ops/pillar_scatter/op.hpp"
 #include "ops/segment_reduce/op.hpp"
 #include "ops/skeleton/op.hpp"
+#include "ops/voxel_reduce/op.hpp"
 #include "plait/error.hpp"
 
 namespace plait::ops {
@@ -23,8 +25,9 @@ constexpr CudaEntry entry() {
 }
 
 constexpr std::array kOperators = {
-    entry<BevPool>(),       entry<GatedFusion>(), entry<MultiScaleDeformableAttention>(),
-    entry<SegmentReduce>(), entry<Skeleton>(),
+    entry<BevPool>(),       entry<GatedFusion>(),   entry<MultiScaleDeformableAttention>(),
+    entry<PillarScatter>(), entry<SegmentReduce>(), entry<Skeleton>(),
+    entry<VoxelReduce>(),
 };
 
 }  // namespace
