@@ -8,10 +8,12 @@
 #include "ops/bev_pool/op.hpp"
 #include "ops/gated_fusion/op.hpp"
 #include "ops/multi_scale_deformable_attention/op.hpp"
+#include "ops/pillar_scatter/op.hpp"
 #include "ops/presence_pack/op.hpp"
 #include "ops/presence_unpack/op.hpp"
 #include "ops/segment_reduce/op.hpp"
 #include "ops/skeleton/op.hpp"
+#include "ops/voxel_reduce/op.hpp"
 #include "plait/error.hpp"
 
 namespace plait::ops {
@@ -25,9 +27,9 @@ constexpr CudaEntry entry() {
 }
 
 constexpr std::array kOperators = {
-    entry<BevPool>(),      entry<GatedFusion>(),    entry<MultiScaleDeformableAttention>(),
-    entry<PresencePack>(), entry<PresenceUnpack>(), entry<SegmentReduce>(),
-    entry<Skeleton>(),
+    entry<BevPool>(),       entry<GatedFusion>(),  entry<MultiScaleDeformableAttention>(),
+    entry<PillarScatter>(), entry<PresencePack>(), entry<PresenceUnpack>(),
+    entry<SegmentReduce>(), entry<Skeleton>(),     entry<VoxelReduce>(),
 };
 
 }  // namespace

@@ -317,6 +317,7 @@ CASES = (
             "all points in the last cell": lambda g: _one_cell(
                 _pillar_scatter(g, (99, 17), 8, 9, "mean"), 71
             ),
+            "more points than a block sorts": lambda g: _pillar_scatter(g, (5003, 3), 9, 9, "sum"),
             "few points on many cells": lambda g: _pillar_scatter(g, (40, 64), 61, 127, "max"),
             "written past the cache": lambda g: _pillar_scatter(g, (900, 68), 256, 256, "max"),
         },
@@ -385,6 +386,9 @@ CASES = (
             "all points in one voxel": lambda g: _voxel_reduce(g, (300, 5), (1, 1, 1), 9, "mean"),
             "more voxels than the capacity": lambda g: _voxel_reduce(
                 g, (300, 4), (20, 20, 3), 50, "max"
+            ),
+            "more points than a block sorts": lambda g: _voxel_reduce(
+                g, (5003, 4), (20, 20, 3), 900, "mean"
             ),
             "as many channels as a vector": lambda g: _voxel_reduce(
                 g, (200, 16), (9, 9, 1), 99, "mean"

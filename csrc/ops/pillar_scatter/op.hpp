@@ -10,9 +10,9 @@ namespace plait::ops {
 /// A cell's number is row * columns + column: VoxelReduce's cells, where its grid is one layer
 /// high, or cells of the single points. Points of negative cells are left out; cells without points
 /// are 0. Of float16, sums are float32; the order is the points', whatever the thread count. A NaN
-/// makes its value NaN.
+/// makes its value NaN. On CUDA points beyond the canvas are left out, too.
 /// Source: Lang et al., PointPillars (2019).
-struct PillarScatter {
+struct PLAIT_API PillarScatter {
   static constexpr Schema kSchema =
       schema("PillarScatter", "Maximum, mean or sum of the points in each cell of a plane")
           .input("values", kFloats, "[points, channels]")
@@ -29,6 +29,8 @@ struct PillarScatter {
   std::size_t scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const;
   void run_scalar(const Arguments& arguments) const;
   void run_simd(const Arguments& arguments, Parallel& parallel) const;
+  std::size_t cuda_scratch_bytes(std::span<const ConstTensorView> inputs) const;
+  void run_cuda(const Arguments& arguments, CudaStream stream) const;
 
   enum class Kind : std::uint8_t { kMax, kMean, kSum };
   std::int64_t rows;

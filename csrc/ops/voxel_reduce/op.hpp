@@ -27,7 +27,7 @@ struct VoxelGrid {
 /// says how many there were. Sums are float32 in the points' order, whatever the thread count; a
 /// NaN in a further channel makes its voxel's value NaN.
 /// Source: Zhou et al., End-to-End Multi-View Fusion (2019), dynamic voxelisation.
-struct VoxelReduce {
+struct PLAIT_API VoxelReduce {
   static constexpr Schema kSchema =
       schema("VoxelReduce", "Mean or maximum of the points in each voxel, of moved raw points")
           .input("points", kFloats, "[points, channels], x, y, z in metres first")
@@ -49,6 +49,8 @@ struct VoxelReduce {
   std::size_t scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const;
   void run_scalar(const Arguments& arguments) const;
   void run_simd(const Arguments& arguments, Parallel& parallel) const;
+  std::size_t cuda_scratch_bytes(std::span<const ConstTensorView> inputs) const;
+  void run_cuda(const Arguments& arguments, CudaStream stream) const;
 
   enum class Kind : std::uint8_t { kMean, kMax };
   VoxelGrid grid;

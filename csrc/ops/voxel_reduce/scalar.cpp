@@ -73,8 +73,8 @@ class Table {
   }
   /// A cell's number, the next free one where it is new.
   std::int32_t voxel_of(std::int32_t cell) {
-    constexpr std::uint32_t kSpread = 2654435769;  // 2^32 over the golden ratio
-    std::size_t i = (static_cast<std::uint32_t>(cell) * kSpread) & (slots_.size() - 1);
+    constexpr std::size_t kSpread = 2654435769;  // 2^32 over the golden ratio
+    std::size_t i = (static_cast<std::size_t>(cell) * kSpread) & (slots_.size() - 1);
     while (slots_[i].cell != cell && slots_[i].cell >= 0) i = (i + 1) & (slots_.size() - 1);
     if (slots_[i].cell < 0) slots_[i] = {cell, found_++};
     return slots_[i].voxel;

@@ -17,12 +17,12 @@ _BEYOND_ALL_POINTS = (1 << 31) - 1
 
 class Voxels(NamedTuple):
     """features: [capacity, channels], unused rows 0; cells: [capacity] int32, (z * rows + y) *
-    columns + x, unused -1; count: [1] int32, voxels found, those beyond the capacity too; voxels:
+    columns + x, unused -1; found: [1] int32, voxels found, those beyond the capacity too; voxels:
     [points] int32, the row that each point went into, -1 for points left out."""
 
     features: Tensor
     cells: Tensor
-    count: Tensor
+    found: Tensor
     voxels: Tensor
 
 
