@@ -37,13 +37,13 @@ __device__ std::int64_t token_of(const Packing<T>& packing, std::int64_t row, st
 }
 
 template <int kWidth, typename T>
-__global__ void __launch_bounds__(cuda::kThreadsOfCopies) pack(Packing<T> packing) {
+__global__ void __launch_bounds__(cuda::kThreadsOfCopies, 4) pack(Packing<T> packing) {
   const std::int64_t total = packing.rows * packing.slots;
   for (std::int64_t i = cuda::first_row(); i < total; i += cuda::row_step()) {
     const std::int64_t row = i / packing.slots;
     const std::int64_t token = token_of(packing, row, i % packing.slots);
-    const T* from = token < 0 ? nullptr
-                              : packing.tokens + (row * packing.count + token) * packing.channels;
+    const T* from =
+        token < 0 ? nullptr : packing.tokens + (row * packing.count + token) * packing.channels;
     cuda::copy_row<kWidth>(from, packing.packed + i * packing.channels, packing.channels);
     if (threadIdx.x == 0) {
       packing.positions[i] = static_cast<std::int32_t>(token);
