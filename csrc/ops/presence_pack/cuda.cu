@@ -37,7 +37,7 @@ __device__ std::int64_t token_of(const Packing<T>& packing, std::int64_t row, st
 }
 
 template <int kWidth, typename T>
-__global__ void __launch_bounds__(cuda::kThreadsOfCopies) pack(Packing<T> packing) {
+__global__ void __launch_bounds__(cuda::kThreadsOfCopies, 4) pack(Packing<T> packing) {
   const std::int64_t total = packing.rows * packing.slots;
   for (std::int64_t i = cuda::first_row(); i < total; i += cuda::row_step()) {
     const std::int64_t row = i / packing.slots;
