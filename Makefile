@@ -8,7 +8,7 @@ export PLAIT_BUILD_JOBS := $(JOBS)
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help setup build demo test test-cpp test-python lint format arm sanitize fuzz bench wheel clean
+.PHONY: help setup build demo test test-cpp test-cuda test-python lint format arm sanitize fuzz bench wheel clean
 
 help:
 	@echo "make demo      train, export, verify and report on real data: build/demo/report.html"
@@ -18,6 +18,7 @@ help:
 	@echo "make format    formatters, writing"
 	@echo "make arm       cross-compiles for 64-bit Arm; operators, a bundle and doctor under emulation"
 	@echo "make sanitize  the C++ tests under ASan+UBSan and under TSan"
+	@echo "make test-cuda the CUDA kernels without a GPU: emulated, and compiled for every target"
 	@echo "make fuzz      the fuzz targets, FUZZ_RUNS=$(FUZZ_RUNS) executions each"
 	@echo "make wheel     the distributable wheel, in build/wheel/"
 	@echo "make clean     removes build/ and .venv/"
@@ -36,6 +37,9 @@ test: build
 
 test-cpp: build
 	@scripts/test cpp
+
+test-cuda: build
+	@scripts/test cuda
 
 test-python: build
 	@scripts/test python

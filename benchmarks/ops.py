@@ -108,7 +108,6 @@ def measure(workload: Workload, rounds: int, seed: int) -> dict[str, Any]:
     return {
         "name": workload.name,
         "operator": workload.operator,
-        "goal": workload.goal,
         "large": workload.large,
         "rounds": rounds,
         "ms": {name: spread.median for name, spread in measured.items()},

@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from plait_export import ops
+from tests.cases import fusion_transformer
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,6 @@ class Workload:
     inputs: tuple[Tensor, ...]
     bytes: int
     flops: int
-    goal: float | None
     large: bool
     rounds: int
     common: nn.Module | None = None
@@ -82,7 +82,6 @@ def _deformable(generator: Generator, queries: int | None) -> Workload:
         inputs,
         bytes=_bytes(*inputs) + queries * _HEADS * _CHANNELS * 4,
         flops=samples * 4 * _CHANNELS * 2,
-        goal=8.0,
         large=queries > 2000,
         rounds=31 if queries > 2000 else 101,
     )
@@ -165,7 +164,6 @@ def _bev_pool(generator: Generator, cameras: int) -> Workload:
         (depth, context),
         bytes=_bytes(depth, context, *module.buffers()) + _CONTEXT * _CELLS * _CELLS * 4,
         flops=points * _CONTEXT * 2,
-        goal=12.0 if cameras > 1 else None,
         large=True,
         rounds=31,
         common=_LiftSplat(cells).eval(),
@@ -196,9 +194,100 @@ def _gated_fusion(generator: Generator, tokens: int) -> Workload:
         bytes=_bytes(gate, embeddings) + tokens * channels * 4,
         # exp counts as one: nobody computes it in fewer.
         flops=modalities * tokens * channels * 4 + tokens * channels * 6,
-        goal=2.5 if tokens > 1 else None,
         large=tokens > 1000,
         rounds=201,
+    )
+
+
+# --- a LiDAR's sweep in voxels, and PointPillars' points on their canvas ---
+
+_REACH, _VOXEL, _SIDE = 51.2, 0.2, 512
+
+
+class _VoxelReduce(nn.Module):
+    def forward(self, points: Tensor, transform: Tensor) -> Tensor:
+        reach = (-_REACH, -_REACH, -5.0), (_REACH, _REACH, 3.0)
+        size, capacity = (_VOXEL, _VOXEL, 8.0), 60000
+        lower, upper = reach
+        return ops.voxel_reduce(
+            points, transform, lower=lower, upper=upper, size=size, capacity=capacity
+        ).features
+
+
+def _voxel_reduce(generator: Generator) -> Workload:
+    """Denser near the sensor, as sweeps are; x, y, z, intensity and age."""
+    count = 200_000
+    distance = torch.rand(count, generator=generator).square() * 70.0 + 2.0
+    angle = torch.rand(count, generator=generator) * 2.0 * math.pi
+    columns = [
+        distance * angle.cos(),
+        distance * angle.sin(),
+        torch.randn(count, generator=generator),
+        torch.rand(count, generator=generator),
+        torch.zeros(count),
+    ]
+    inputs = (torch.stack(columns, 1).contiguous(), torch.eye(4)[:3].contiguous())
+    module = _VoxelReduce().eval()
+    outputs = module(*inputs).numel() + 60000 + count
+    return Workload(
+        f"voxel mean, {count} points",
+        "VoxelReduce",
+        module,
+        inputs,
+        bytes=_bytes(*inputs) + outputs * 4,
+        flops=count * (18 + 6 + 5),
+        large=True,
+        rounds=61,
+    )
+
+
+class _PillarScatter(nn.Module):
+    def __init__(self, cells: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("cells", cells)
+
+    def forward(self, values: Tensor) -> Tensor:
+        return ops.pillar_scatter(values, self.get_buffer("cells"), _SIDE, _SIDE)
+
+
+def _pillar_scatter(generator: Generator) -> Workload:
+    count, channels = 100_000, 64
+    cells = torch.randint(0, _SIDE * _SIDE, (count,), generator=generator).int()
+    values = torch.randn(count, channels, generator=generator).relu()
+    return Workload(
+        f"pillar maximum, {count} points x {channels}",
+        "PillarScatter",
+        _PillarScatter(cells).eval(),
+        (values,),
+        bytes=_bytes(values, cells) + channels * _SIDE * _SIDE * 4,
+        flops=count * channels,
+        large=True,
+        rounds=31,
+    )
+
+
+# --- a fusion transformer with one of three modalities absent ---
+
+
+def _fusion_transformer(generator: Generator) -> Workload:
+    """196 tokens of a picture, 100 of sound, which is absent, 32 of text."""
+    lengths, channels, layers = (196, 100, 32), 512, 4
+    packing, masking = fusion_transformer.models(lengths, channels=channels, heads=8, layers=layers)
+    count = sum(lengths)
+    tokens = torch.randn(1, count, channels, generator=generator)
+    presence = torch.tensor([[1.0, 0.0, 1.0]])
+    kept = lengths[0] + lengths[2]
+    parameters = sum(p.numel() for p in packing.parameters())
+    return Workload(
+        f"transformer of {layers} layers, {kept} of {count} tokens present",
+        "PresencePack",
+        packing.eval(),
+        (tokens, presence),
+        bytes=_bytes(tokens) * 2 + parameters * 4,
+        flops=2 * kept * parameters + layers * 4 * kept * kept * channels,
+        large=True,
+        rounds=31,
+        common=masking.eval(),
     )
 
 
@@ -209,4 +298,7 @@ _WORKLOADS: tuple[Callable[[Generator], Workload], ...] = (
     lambda generator: _bev_pool(generator, 6),
     lambda generator: _gated_fusion(generator, 256),
     lambda generator: _gated_fusion(generator, 4096),
+    _voxel_reduce,
+    _pillar_scatter,
+    _fusion_transformer,
 )

@@ -38,6 +38,14 @@ constexpr std::array kKinds = {
                  [](const ModalityDescription& modality) {
                    return TensorDescription{"sample", DType::kInt64, input_shape(modality.text)};
                  }},
+    ManifestKind{
+        "points",
+        [](const JsonReader& section, ModalityDescription& modality) {
+          modality.points = parse_points(section);
+        },
+        [](const ModalityDescription& modality) {
+          return TensorDescription{"sample", DType::kFloat32, input_shape(modality.points)};
+        }},
 };
 
 }  // namespace

@@ -30,12 +30,14 @@ SignalDescription parse_signal(const JsonReader& reader);
 FrameDescription parse_frame(const JsonReader& reader);
 SoundDescription parse_sound(const JsonReader& reader);
 TextDescription parse_text(const JsonReader& reader);
+PointsDescription parse_points(const JsonReader& reader);
 
 /// What the encoder of such a modality takes, with -1 for the batch in front.
 std::vector<std::int64_t> input_shape(const SignalDescription& signal);
 std::vector<std::int64_t> input_shape(const FrameDescription& frame);
 std::vector<std::int64_t> input_shape(const SoundDescription& sound);
 std::vector<std::int64_t> input_shape(const TextDescription& text);
+std::vector<std::int64_t> input_shape(const PointsDescription& points);
 
 /// One float32 number a channel, none below least.
 std::vector<float> parse_per_channel(const JsonReader& list, std::size_t channels, float least);

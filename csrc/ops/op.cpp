@@ -58,6 +58,51 @@ void check_count(const Schema& schema, const char* what, std::size_t expected, s
                      .action = ""});
 }
 
+/// Number, element types, and memory in one piece.
+void check_inputs(const Op& op, std::span<const ConstTensorView> inputs, Groups& groups) {
+  const Schema& schema = op.schema();
+  check_count(schema, "inputs", schema.inputs().size(), inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const ConstTensorView& input = inputs[i];
+    groups.check(schema.inputs()[i], input.dtype);
+    const bool empty = input.shape.elements() == 0;
+    if (!empty && (!input.contiguous() || input.data == nullptr)) {
+      throw SampleError({.where = op_text(schema) + ", " + std::string(schema.inputs()[i].name),
+                         .expected = "contiguous memory",
+                         .got = input.data == nullptr ? "none" : "a strided view",
+                         .action = "Copy it into one piece first."});
+    }
+  }
+}
+
+/// Numbers of tensors, element types, and inputs in one piece.
+void check_tensors(const Op& op, const Arguments& arguments) {
+  const Schema& schema = op.schema();
+  check_count(schema, "outputs", schema.outputs().size(), arguments.outputs.size());
+  Groups groups(schema);
+  check_inputs(op, arguments.inputs, groups);
+  for (std::size_t i = 0; i < arguments.outputs.size(); ++i) {
+    groups.check(schema.outputs()[i], arguments.outputs[i].dtype);
+  }
+}
+
+/// Outputs of the shapes that the inputs give.
+void check_shapes(const Op& op, const Arguments& arguments) {
+  const Schema& schema = op.schema();
+  std::array<Shape, kMaxOutputs> inferred;
+  op.infer(arguments.inputs, {inferred.data(), arguments.outputs.size()});
+  for (std::size_t i = 0; i < arguments.outputs.size(); ++i) {
+    const TensorView& output = arguments.outputs[i];
+    if (output.shape == inferred[i] && (output.data != nullptr || output.shape.elements() == 0)) {
+      continue;
+    }
+    throw SampleError({.where = op_text(schema) + ", " + std::string(schema.outputs()[i].name),
+                       .expected = "memory of shape " + inferred[i].text(),
+                       .got = output.data == nullptr ? "none" : output.shape.text(),
+                       .action = ""});
+  }
+}
+
 class PoolParallel final : public Parallel {
  public:
   explicit PoolParallel(detail::ThreadPool& pool) : pool_(pool) {}
@@ -147,48 +192,24 @@ void Attributes::check() const {
 
 void infer_checked(const Op& op, std::span<const ConstTensorView> inputs,
                    std::span<Shape> outputs) {
-  const Schema& schema = op.schema();
-  check_count(schema, "inputs", schema.inputs().size(), inputs.size());
-  check_count(schema, "outputs", schema.outputs().size(), outputs.size());
-  Groups groups(schema);
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const ConstTensorView& input = inputs[i];
-    groups.check(schema.inputs()[i], input.dtype);
-    const bool empty = input.shape.elements() == 0;
-    if (!empty && (!input.contiguous() || input.data == nullptr)) {
-      throw SampleError({.where = op_text(schema) + ", " + std::string(schema.inputs()[i].name),
-                         .expected = "contiguous memory",
-                         .got = input.data == nullptr ? "none" : "a strided view",
-                         .action = "Copy it into one piece first."});
-    }
-  }
+  check_count(op.schema(), "outputs", op.schema().outputs().size(), outputs.size());
+  Groups groups(op.schema());
+  check_inputs(op, inputs, groups);
   op.infer(inputs, outputs);
+}
+
+void check_arguments(const Op& op, const Arguments& arguments) {
+  check_tensors(op, arguments);
+  if (!op.schema().shapes_from_values) check_shapes(op, arguments);
 }
 
 void run_checked(const Op& op, const Arguments& arguments, Parallel& parallel,
                  Implementation implementation) {
-  const Schema& schema = op.schema();
-  std::array<Shape, kMaxOutputs> inferred;
-  check_count(schema, "outputs", schema.outputs().size(), arguments.outputs.size());
-  infer_checked(op, arguments.inputs, {inferred.data(), arguments.outputs.size()});
-  Groups groups(schema);
-  for (std::size_t i = 0; i < arguments.inputs.size(); ++i) {
-    groups.check(schema.inputs()[i], arguments.inputs[i].dtype);
-  }
-  for (std::size_t i = 0; i < arguments.outputs.size(); ++i) {
-    const TensorView& output = arguments.outputs[i];
-    groups.check(schema.outputs()[i], output.dtype);
-    if (output.shape == inferred[i] && (output.data != nullptr || output.shape.elements() == 0)) {
-      continue;
-    }
-    throw SampleError({.where = op_text(schema) + ", " + std::string(schema.outputs()[i].name),
-                       .expected = "memory of shape " + inferred[i].text(),
-                       .got = output.data == nullptr ? "none" : output.shape.text(),
-                       .action = ""});
-  }
+  check_tensors(op, arguments);
+  check_shapes(op, arguments);
   const std::size_t scratch = op.scratch_bytes(arguments.inputs, parallel.threads());
   if (arguments.scratch.size() < scratch) {
-    throw ConfigError({.where = op_text(schema),
+    throw ConfigError({.where = op_text(op.schema()),
                        .expected = std::to_string(scratch) + " bytes of scratch",
                        .got = std::to_string(arguments.scratch.size()),
                        .action = ""});

@@ -18,7 +18,12 @@
 #include "plait/export.hpp"
 #include "plait/tensor.hpp"
 
+struct CUstream_st;  // CUDA's own name of what a cudaStream_t points to
+
 namespace plait::ops {
+
+/// CUDA's cudaStream_t, for descriptions that are read where there is no CUDA.
+using CudaStream = CUstream_st*;
 
 /// Where an operator takes its threads from: our pool, or that of whoever calls it.
 class Parallel {
@@ -100,8 +105,8 @@ class PLAIT_API Op {
  public:
   virtual ~Op() = default;
   virtual const Schema& schema() const noexcept = 0;
-  /// Shapes of the outputs. Throws SampleError for inputs that do not go together. Reads values only
-  /// where the schema says that shapes depend on them.
+  /// Shapes of the outputs. Throws SampleError for inputs that do not go together. Reads values
+  /// only where the schema says that shapes depend on them.
   virtual void infer(std::span<const ConstTensorView> inputs, std::span<Shape> outputs) const = 0;
   /// Working memory that run() needs for such inputs and so many threads.
   virtual std::size_t scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const = 0;
@@ -115,7 +120,12 @@ class PLAIT_API Op {
 PLAIT_API void infer_checked(const Op& op, std::span<const ConstTensorView> inputs,
                              std::span<Shape> outputs);
 
-/// infer_checked, compares with the outputs given, and runs. Throws SampleError.
+/// Checks element types, contiguity and, where they do not depend on values, the outputs' shapes:
+/// all that can be said of a call without reading its tensors. Throws SampleError.
+PLAIT_API void check_arguments(const Op& op, const Arguments& arguments);
+
+/// Checks all that run() relies on, compares the outputs given with what infer() says, and runs.
+/// Throws SampleError.
 PLAIT_API void run_checked(const Op& op, const Arguments& arguments, Parallel& parallel,
                            Implementation implementation);
 
@@ -132,6 +142,7 @@ class OpModel final : public Op {
  public:
   explicit OpModel(const Attributes& attributes) : op_(attributes) {}
   const Schema& schema() const noexcept override { return T::kSchema; }
+  const T& model() const noexcept { return op_; }
   void infer(std::span<const ConstTensorView> inputs, std::span<Shape> outputs) const override {
     if constexpr (T::kSchema.shapes_from_values) {
       op_.infer(inputs, outputs);

@@ -5,6 +5,7 @@
 
 #include "plait/error.hpp"
 #include "preprocess/frame.hpp"
+#include "preprocess/points.hpp"
 #include "preprocess/signal.hpp"
 #include "preprocess/sound.hpp"
 #include "preprocess/text.hpp"
@@ -24,6 +25,9 @@ constexpr std::array kKinds = {
             const PreprocessorResources& resources) {
            return make_frame_preprocessor(modality, where, resources.pool);
          }},
+    Kind{"points",
+         [](const ModalityDescription& modality, const std::string& where,
+            const PreprocessorResources&) { return make_points_preprocessor(modality, where); }},
     Kind{"signal",
          [](const ModalityDescription& modality, const std::string& where,
             const PreprocessorResources&) { return make_signal_preprocessor(modality, where); }},
@@ -55,7 +59,7 @@ std::unique_ptr<Preprocessor> make_preprocessor(const ModalityDescription& modal
 
 std::string_view kind_of(const Sample& sample) noexcept {
   constexpr std::array<std::string_view, std::variant_size_v<Sample>> kWords = {
-      "a signal", "a frame", "a sound", "a text"};
+      "a signal", "a frame", "a sound", "a text", "a point cloud"};
   return kWords[sample.index()];
 }
 

@@ -41,6 +41,8 @@ class Preprocessor {
   /// Shape of one encoder input, [1, ...].
   virtual Shape input_shape() const = 0;
   virtual DType input_dtype() const noexcept { return DType::kFloat32; }
+  /// Whether NaN may stand in the encoder's input for what is not there.
+  virtual bool has_gaps() const noexcept { return false; }
   virtual std::unique_ptr<PrepareScratch> make_scratch() const = 0;
   /// Writes the encoder's input into out, which has input_shape() and input_dtype(). Does not
   /// allocate once warm. Throws SampleError; out is then unspecified.

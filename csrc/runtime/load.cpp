@@ -175,7 +175,7 @@ std::unique_ptr<ResultImpl> ModelImpl::make_result() const {
     answer.kind = head.description->kind;
     result->heads.push_back(answer);
     const std::int64_t values = head.output.elements();
-    result->outputs.emplace_back(DType::kFloat32, Shape{values});
+    result->outputs.emplace_back(DType::kFloat32, Shape(head.output.dims().subspan(1)));
     const bool classifies = answer.kind == HeadKind::kClassification;
     result->scores.emplace_back(classifies ? static_cast<std::size_t>(values) : 0);
   }

@@ -47,7 +47,7 @@ bool all_finite(const ConstTensorView& view) noexcept {
 }
 
 void check_values(const ConstTensorView& given, const Shape& shape, DType dtype,
-                  const std::string& where, const std::string& what) {
+                  const std::string& where, const std::string& what, bool gaps = false) {
   const std::string expected =
       what + " of shape " + shape.text() + ", " + std::string(name_of(dtype)) + ", contiguous";
   if (given.data == nullptr || given.dtype != dtype || !(given.shape == shape) ||
@@ -61,7 +61,7 @@ void check_values(const ConstTensorView& given, const Shape& shape, DType dtype,
                     : given.shape.text() + " of " + std::string(name_of(given.dtype)) + layout,
          .action = ""});
   }
-  if (!all_finite(given)) {
+  if (!gaps && !all_finite(given)) {
     throw SampleError({.where = where,
                        .expected = expected + ", finite",
                        .got = "NaN or infinity",
@@ -241,7 +241,8 @@ void ModelImpl::encode_prepared(std::size_t modality, const ConstTensorView& pre
                        .got = "a bank of embeddings only",
                        .action = "Export with encoder_in_bundle=True."});
   }
-  check_values(prepared, runtime.input, runtime.input_dtype, runtime.where, "an encoder input");
+  check_values(prepared, runtime.input, runtime.input_dtype, runtime.where, "an encoder input",
+               runtime.preprocessor->has_gaps());
   detail::check_output(out, runtime.embedding, DType::kFloat32, runtime.where);
   const auto context = lend();
   detail::ModalityBuffers& buffers = context->modalities[modality];

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import plait
 from plait import ConfigError
 from plait_export.alone import NAME, load_alone
-from plait_export.describe import Frame, Modality, Signal, Sound, Text
+from plait_export.describe import Frame, Modality, Points, Signal, Sound, Text
 from plait_export.errors import ExportError
 
 Values = NDArray[np.float64]
@@ -74,7 +74,8 @@ def check_preparation(
     Compose can be passed as it is.
     samples: of a Frame: Pillow images or RGB arrays [height, width, 3] uint8; the original gets
     them as Pillow images. Of a Sound: float32 [frames] at its rate_hz. Of a Signal: as a model
-    takes it. Of a Text: str. The original gets the same.
+    takes it. Of a Text: str. Of Points: an array [points, channels]; NaN equals NaN. The original
+    gets the same.
     tolerance: in the unit, which is grey levels of a Frame, log units of a LogMel, ids of a Text.
     None: rounding, and 1.5 levels where arithmetic is "fast" (Pillow rounds twice). Bicubic and
     lanczos overshoot at hard edges, which Pillow clips between its passes and "fast" does not:
@@ -177,6 +178,13 @@ def _ask_about_text(original: Callable[..., Any], text: Text, sample: str) -> An
     return [said["input_ids"], said["attention_mask"]] if text.mask else said["input_ids"]
 
 
+def _differ_in_points(_: Points, ours: Values, theirs: Values) -> Values:
+    """Infinite where one has a point and the other has none."""
+    error = np.abs(ours - theirs)
+    error[np.isnan(ours) & np.isnan(theirs)] = 0.0
+    return np.nan_to_num(error, nan=np.inf)
+
+
 _CHECKS: Mapping[type, _Check] = {
     Frame: _Check(
         unit="grey levels",
@@ -184,6 +192,13 @@ _CHECKS: Mapping[type, _Check] = {
         ask=lambda original, _, sample: original(_picture(sample)),
         differ=lambda frame, ours, theirs: np.abs(ours - theirs) * _levels(frame),
         tolerance=lambda frame: 1e-3 if frame.arithmetic == "exact" else 1.5,
+    ),
+    Points: _Check(
+        unit="of the encoder's input",
+        for_core=lambda _, sample: sample,
+        ask=lambda original, _, sample: original(sample),
+        differ=_differ_in_points,
+        tolerance=lambda _: 1e-4,
     ),
     Signal: _Check(
         unit="of the encoder's input",

@@ -10,7 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plait import ConfigError
-from plait_export.describe import Classification, Deployment, Frame, Regression, Signal, Sound, Text
+from plait_export.clouds import check_cloud
+from plait_export.describe import (
+    Classification,
+    Deployment,
+    Frame,
+    Points,
+    Regression,
+    Signal,
+    Sound,
+    Text,
+)
 from plait_export.frames import check_frame
 from plait_export.sounds import check_sound
 from plait_export.texts import check_text
@@ -135,6 +145,7 @@ def _check_window(signal: Signal, values: object, where: str) -> None:
 
 _CHECKS: Mapping[type, Callable[[Any, object, str], None]] = {
     Frame: check_frame,
+    Points: check_cloud,
     Signal: _check_window,
     Sound: check_sound,
     Text: check_text,

@@ -12,7 +12,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -46,6 +46,7 @@ from plait_export.graphs import (
     rename_values,
 )
 from plait_export.progress import Progress
+from plait_export.rewrite import may_hold_operators, rewrite
 from plait_export.samples import Sample
 from plait_export.texts import bank_of, members_of
 
@@ -212,17 +213,36 @@ def _export_forms(
     output: str,
     where: str,
 ) -> tuple[Graph, ...]:
-    """The portable graph, and the fused one where the module uses Plait's operators."""
+    """The portable graph, and the fused one where the module uses Plait's operators, or where it
+    spells out what one of them computes."""
     _check_output(module, feeds, where)
 
     def export() -> Graph:
         return _export(module, feeds, name=name, role=role, output=output, where=where)
 
-    fused = export()
-    if fused.form == "portable":
-        return (fused,)
-    with ops.portable():
-        return (export(), fused)
+    graph = export()
+    if graph.form == "fused":
+        with ops.portable():
+            return (export(), graph)
+    fused = _fused(graph, feeds)
+    return (graph,) if fused is None else (graph, fused)
+
+
+def _fused(graph: Graph, feeds: dict[str, FloatArray]) -> Graph | None:
+    """The graph with fused nodes in place of chains that compute the same; None where there are
+    none, or where the answers would not stay the same in every batch size."""
+    model = onnx.load_model_from_string(graph.onnx)
+    if not may_hold_operators(model):
+        return None
+    batches = [
+        {name: np.resize(array, (size, *array.shape[1:])) for name, array in feeds.items()}
+        for size in (_EXAMPLE_BATCH, 1, _EXAMPLE_BATCH + 2)
+    ]
+    rewritten = rewrite(model, batches)
+    if not rewritten.replaced:
+        return None
+    serialized = rewritten.model.SerializeToString(deterministic=True)
+    return replace(graph, onnx=serialized, form="fused")
 
 
 def _export(

@@ -12,6 +12,7 @@ from plait.feature_stream import FeatureStream
 from plait.frame import Frame
 from plait.library import cmake_dir, find_onnxruntime, version
 from plait.model import Answer, Model, Quality, Result, Timings, load
+from plait.points import Points
 from plait.series import Series
 from plait.sound import Sound
 from plait.tokenizer import Tokenizer
@@ -26,6 +27,7 @@ __all__ = [
     "FeatureStream",
     "Frame",
     "Model",
+    "Points",
     "Quality",
     "Result",
     "SampleError",

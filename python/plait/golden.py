@@ -52,6 +52,19 @@ def golden_tolerance(manifest: Mapping[str, Any], key: str) -> float:
     return float(stated.get(key, _USUAL_TOLERANCE.get(key, _USUAL_TOLERANCE_OF_OTHERS)))
 
 
+def without_gaps(prepared: NDArray[Any], reference: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """Both with 0 for NaN where they hold it in the same places; else both as they are.
+
+    What is prepared of a point cloud holds NaN where there is no point.
+    """
+    if prepared.shape != reference.shape or prepared.dtype.kind != "f":
+        return prepared, reference
+    gaps = np.isnan(reference)
+    if not gaps.any() or not np.array_equal(gaps, np.isnan(prepared)):
+        return prepared, reference
+    return np.where(gaps, 0.0, prepared), np.where(gaps, 0.0, reference)
+
+
 def read_array(bundle: Bundle, member: str) -> NDArray[Any]:
     """A member that is a .npy file, as an array of its own.
 

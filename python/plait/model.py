@@ -18,13 +18,15 @@ from plait.errors import ConfigError
 from plait.feature_stream import FeatureStream
 from plait.frame import Frame, check_region
 from plait.library import find_onnxruntime
+from plait.points import Points
 from plait.series import Series
 from plait.sound import Sound
 
-Sample: TypeAlias = NDArray[Any] | Series | Frame | Sound | Any
+Sample: TypeAlias = NDArray[Any] | Series | Frame | Sound | Points | Any
 """Of a signal: an array [time, channels] or a Series. Of a frame: an array in the declared format,
-or a Frame. Of a sound: an array [frames] or [frames, channels], or a Sound. Of a text: a str. An
-array is NumPy's, or anything that offers DLPack on the CPU."""
+or a Frame. Of a sound: an array [frames] or [frames, channels], or a Sound. Of a text: a str. Of
+points: an array [points, channels], or a Points. An array is NumPy's, or anything that offers
+DLPack on the CPU."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Answer:
 
     Attributes:
         name: the head.
-        output: logits [classes], value [values] or embedding [dimensions]; float32. None when none
+        output: logits [classes], value [values] or embedding [...]; float32. None when none
             of the head's modalities was present: then there is no answer.
         scores: softmax of the logits [classes]; None where the head does not classify.
         best: index of the highest score, or None.

@@ -243,6 +243,22 @@ json sound_manifest() {
   return manifest;
 }
 
+json points_manifest() {
+  json manifest = example_manifest();
+  json& modality = manifest["modalities"][0];
+  modality.erase("signal");
+  modality["kind"] = "points";
+  modality["points"] = json::parse(R"({
+    "channels": ["x", "y", "z", "intensity"], "capacity": 20000, "overflow": "spread",
+    "range": {"lower": [-54, -54.5, -5], "upper": [54, 54.5, 3]},
+    "mean": [0, 0, 0, 20], "std": [1, 1, 1, 30],
+    "sensor": {"channels": ["z", "y", "x", "ring", "intensity"], "unit": "cm",
+               "extrinsics": [[0, -1, 0, 1.5], [1, 0, 0, -0.5], [0, 0, 1, 1.75]]}
+  })");
+  manifest["graphs"][0]["inputs"][0]["shape"] = {"batch", 20000, 4};
+  return manifest;
+}
+
 Bytes write_bundle(const std::string& manifest, const MemberList& members) {
   MemberList all{{"manifest.json", manifest}};
   all.insert(all.end(), members.begin(), members.end());

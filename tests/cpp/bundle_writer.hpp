@@ -44,6 +44,8 @@ nlohmann::json example_manifest();
 nlohmann::json frame_manifest();
 /// The same with a microphone.
 nlohmann::json sound_manifest();
+/// The same with a LiDAR.
+nlohmann::json points_manifest();
 /// The members both name, with contents of odd sizes, one of them empty.
 MemberList example_members();
 

@@ -180,7 +180,7 @@ TEST(ManifestFrame, needs_the_section_of_its_kind) {
   json manifest = frame_manifest();
   manifest["modalities"][0]["kind"] = "signal";
   EXPECT_EQ(refusal_of(manifest), "modalities[0]");
-  manifest["modalities"][0]["kind"] = "points";
+  manifest["modalities"][0]["kind"] = "smell";
   EXPECT_EQ(refusal_of(manifest), "modalities[0].kind");
 }
 

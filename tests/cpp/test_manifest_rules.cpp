@@ -162,7 +162,7 @@ TEST(ManifestRules, refuses_modalities_that_do_not_fit_their_encoder) {
       {"/modalities/0/signal/layout", "NTC", "modalities[0].encoder" + input},
       {"/graphs/0/inputs/0/shape", {"batch", 3, 99}, "modalities[0].encoder" + input},
       {"/graphs/0/inputs/0/shape", {"batch", 300}, "modalities[0].encoder" + input},
-      {"/modalities/0/kind", "points", "modalities[0].kind"},
+      {"/modalities/0/kind", "smell", "modalities[0].kind"},
       {"/modalities/0/when_missing", "guess", "modalities[0].when_missing"},
       {"/modalities", json::array(), "modalities"},
       {"/modalities", json(11, example_manifest()["modalities"][0]), "modalities"},

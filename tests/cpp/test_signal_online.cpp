@@ -24,7 +24,7 @@ class SignalOnline : public testing::Test {
     signal.channels = {{"z", 2, 1.0F}, {"x", 0, -1.0F}};
     signal.sensor_channels = kChannels;
     signal.unit = "m/s^2";
-    signal.sensor_unit = "g";
+    signal.sensor_unit = std::string("g");
     signal.rate_hz = 50.0;
     signal.rate_tolerance = 0.05;
     signal.window = 41;

@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from plait.doctor import replay
 from plait_export import (
     Classification,
     Deployment,
+    Embedding,
     ExportReport,
     Gate,
     Signal,
@@ -157,3 +159,71 @@ print(len({model.precision for model in models}))
             check=False,
         )
         assert (done.returncode, done.stdout.strip()) == (0, "1"), done.stderr
+
+
+class Sampling(nn.Module):
+    """Deformable attention as published code spells it: a grid_sample for each level."""
+
+    LEVELS = ((4, 9), (2, 5))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.positions = sum(height * width for height, width in self.LEVELS)
+        self.value = nn.Linear(3 * WINDOWS["left"], self.positions * 8)
+        self.places = nn.Linear(3 * WINDOWS["left"], 6 * 2 * len(self.LEVELS) * 3 * 2)
+        self.weights = nn.Linear(3 * WINDOWS["left"], 6 * 2 * len(self.LEVELS) * 3)
+        self.output = nn.Linear(8, SIZE // 6)
+
+    def forward(self, sample: Tensor) -> Tensor:
+        flat = sample.flatten(1)
+        batch = sample.shape[0]
+        value = self.value(flat).reshape(batch, self.positions, 2, 4)
+        places = self.places(flat).sigmoid().reshape(batch, 6, 2, len(self.LEVELS), 3, 2)
+        weights = self.weights(flat).reshape(batch, 6, 2, -1).softmax(-1)
+        grids, samples = 2.0 * places - 1.0, []
+        maps = value.split([height * width for height, width in self.LEVELS], dim=1)
+        for level, (height, width) in enumerate(self.LEVELS):
+            level_map = maps[level].flatten(2).transpose(1, 2).reshape(batch * 2, 4, height, width)
+            grid = grids[:, :, :, level].transpose(1, 2).flatten(0, 1)
+            samples.append(nn.functional.grid_sample(level_map, grid, align_corners=False))
+        factors = weights.transpose(1, 2).reshape(batch * 2, 1, 6, -1)
+        summed = (torch.stack(samples, dim=-2).flatten(-2) * factors).sum(-1)
+        answer: Tensor = self.output(summed.view(batch, 8, 6).transpose(1, 2)).flatten(1)
+        return answer
+
+
+class Passing(nn.Module):
+    """The one embedding, where it is present."""
+
+    def forward(self, embedding: Tensor, presence: Tensor) -> Tensor:
+        return embedding * presence
+
+
+def test_what_a_module_spells_out_is_fused_as_well(tmp_path: Path) -> None:
+    torch.manual_seed(secrets.randbits(32))
+    modality = replace(signal(WINDOWS["left"]), encoder=Sampling())
+    deployment = Deployment(
+        name="spelt",
+        description="Random weights; for tests.",
+        modalities={"left": modality},
+        heads={"direction": Embedding(Passing())},
+    )
+    generator = np.random.default_rng(secrets.randbits(32))
+    samples = [
+        {"left": generator.normal(size=(WINDOWS["left"], 3)).astype(np.float32)} for _ in range(8)
+    ]
+    report = export(deployment, tmp_path / "spelt.plait", samples=samples)
+    with zipfile.ZipFile(tmp_path / "spelt.plait") as archive:
+        encoder = onnx.load_from_string(archive.read("graphs/left_encoder.fp32_fused.onnx"))
+    names = [node.op_type for node in encoder.graph.node if node.domain == ops.DOMAIN]
+    assert names == ["MultiScaleDeformableAttention"]
+    assert {row.form for row in report.parity} == {"portable", "fused"}
+    portable, fused = (
+        plait.load(tmp_path / "spelt.plait", precision=name) for name in ("fp32", "fp32_fused")
+    )
+    np.testing.assert_allclose(
+        fused(**samples[0])["direction"].output,
+        portable(**samples[0])["direction"].output,
+        rtol=1e-4,
+        atol=1e-5,
+    )

@@ -67,6 +67,21 @@ void write_frames(const std::filesystem::path& folder) {
   }
 }
 
+/// Small clouds behind the bytes that choose how they are prepared.
+void write_clouds(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  for (unsigned seed = 1; seed <= 12; ++seed) {
+    std::minstd_rand random(seed);
+    std::string bytes;
+    for (int i = 0; i < 40; ++i) bytes += static_cast<char>(random() >> 8);
+    for (int i = 0; i < 120; ++i) {
+      const auto value = static_cast<float>(random() % 4000) / 100.0F - 20.0F;
+      bytes.append(reinterpret_cast<const char*>(&value), sizeof(value));
+    }
+    write(folder / std::to_string(seed), bytes.data(), bytes.size());
+  }
+}
+
 /// WAV files of a few samples, and PCM behind the bytes that choose how it is prepared.
 void write_sounds(const std::filesystem::path& folder) {
   using namespace std::string_literals;
@@ -124,7 +139,10 @@ void make_corpus(const std::filesystem::path& folder) {
   write(manifests / "frame", frames.data(), frames.size());
   const std::string sounds = plait::testing::sound_manifest().dump();
   write(manifests / "sound", sounds.data(), sounds.size());
+  const std::string points = plait::testing::points_manifest().dump();
+  write(manifests / "points", points.data(), points.size());
   write(manifests / "empty", "{}", 2);
+  write_clouds(folder / "points");
   write_sounds(folder);
   make_texts(folder / "tokenizer", folder / "text");
 }

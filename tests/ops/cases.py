@@ -192,8 +192,10 @@ def _any_skeleton(generator: Generator) -> Call:
 
 
 def _pillar_scatter(
-    generator: Generator, points: int, channels: int, rows: int, columns: int, reduce: str
+    generator: Generator, shape: tuple[int, int], rows: int, columns: int, reduce: str
 ) -> Call:
+    """shape: points, channels."""
+    points, channels = shape
     cells = generator.integers(-rows * columns // 4 - 1, rows * columns, points)
     inputs = (generator.normal(size=(points, channels)), cells.astype(np.int32))
     return Call(inputs, {"rows": rows, "columns": columns, "reduce": reduce})
@@ -202,7 +204,7 @@ def _pillar_scatter(
 def _any_pillar_scatter(generator: Generator) -> Call:
     points, channels, rows, columns = (int(n) for n in generator.integers(1, (400, 90, 30, 30)))
     reduce = str(generator.choice(["max", "mean", "sum"]))
-    return _pillar_scatter(generator, points, channels, rows, columns, reduce)
+    return _pillar_scatter(generator, (points, channels), rows, columns, reduce)
 
 
 def _one_cell(call: Call, cell: int) -> Call:
@@ -216,13 +218,14 @@ _MARGIN = 0.2
 
 def _voxel_reduce(
     generator: Generator,
-    points: int,
-    channels: int,
+    shape: tuple[int, int],
     grid: tuple[int, int, int],
     capacity: int,
     reduce: str,
 ) -> Call:
-    """Points of a turned and shifted sensor, some of them outside of the grid."""
+    """Points of a turned and shifted sensor, some of them outside of the grid. shape: points,
+    channels."""
+    points, channels = shape
     size = generator.uniform([0.1, 0.1, 0.2], [0.5, 0.5, 4.0]).astype(np.float32).astype(float)
     lower = generator.uniform(-9.0, 1.0, 3).astype(np.float32).astype(float)
     cells = np.array(grid)
@@ -248,7 +251,7 @@ def _any_voxel_reduce(generator: Generator) -> Call:
     points, channels, capacity = (int(n) for n in generator.integers((1, 3, 1), (500, 25, 300)))
     x, y, z = (int(n) for n in generator.integers(1, (20, 20, 4)))
     reduce = str(generator.choice(["mean", "max"]))
-    return _voxel_reduce(generator, points, channels, (x, y, z), capacity, reduce)
+    return _voxel_reduce(generator, (points, channels), (x, y, z), capacity, reduce)
 
 
 CASES = (
@@ -304,16 +307,18 @@ CASES = (
         "PillarScatter",
         _any_pillar_scatter,
         {
-            "one of everything": lambda g: _pillar_scatter(g, 1, 1, 1, 1, "max"),
-            "no point": lambda g: _pillar_scatter(g, 0, 5, 3, 7, "max"),
-            "no channel": lambda g: _pillar_scatter(g, 9, 0, 3, 7, "sum"),
-            "negative maxima": lambda g: _negative(_pillar_scatter(g, 90, 33, 9, 9, "max")),
-            "all points left out": lambda g: _one_cell(_pillar_scatter(g, 9, 5, 3, 7, "mean"), -1),
-            "all points in the last cell": lambda g: _one_cell(
-                _pillar_scatter(g, 99, 17, 8, 9, "mean"), 71
+            "one of everything": lambda g: _pillar_scatter(g, (1, 1), 1, 1, "max"),
+            "no point": lambda g: _pillar_scatter(g, (0, 5), 3, 7, "max"),
+            "no channel": lambda g: _pillar_scatter(g, (9, 0), 3, 7, "sum"),
+            "negative maxima": lambda g: _negative(_pillar_scatter(g, (90, 33), 9, 9, "max")),
+            "all points left out": lambda g: _one_cell(
+                _pillar_scatter(g, (9, 5), 3, 7, "mean"), -1
             ),
-            "few points on many cells": lambda g: _pillar_scatter(g, 40, 64, 61, 127, "max"),
-            "written past the cache": lambda g: _pillar_scatter(g, 900, 68, 256, 256, "max"),
+            "all points in the last cell": lambda g: _one_cell(
+                _pillar_scatter(g, (99, 17), 8, 9, "mean"), 71
+            ),
+            "few points on many cells": lambda g: _pillar_scatter(g, (40, 64), 61, 127, "max"),
+            "written past the cache": lambda g: _pillar_scatter(g, (900, 68), 256, 256, "max"),
         },
         {"float32": 1e-5, "float16": 1e-3},
     ),
@@ -375,17 +380,17 @@ CASES = (
         "VoxelReduce",
         _any_voxel_reduce,
         {
-            "one of everything": lambda g: _voxel_reduce(g, 1, 3, (1, 1, 1), 1, "mean"),
-            "no point": lambda g: _voxel_reduce(g, 0, 5, (4, 3, 2), 7, "max"),
-            "all points in one voxel": lambda g: _voxel_reduce(g, 300, 5, (1, 1, 1), 9, "mean"),
+            "one of everything": lambda g: _voxel_reduce(g, (1, 3), (1, 1, 1), 1, "mean"),
+            "no point": lambda g: _voxel_reduce(g, (0, 5), (4, 3, 2), 7, "max"),
+            "all points in one voxel": lambda g: _voxel_reduce(g, (300, 5), (1, 1, 1), 9, "mean"),
             "more voxels than the capacity": lambda g: _voxel_reduce(
-                g, 300, 4, (20, 20, 3), 50, "max"
+                g, (300, 4), (20, 20, 3), 50, "max"
             ),
             "as many channels as a vector": lambda g: _voxel_reduce(
-                g, 200, 16, (9, 9, 1), 99, "mean"
+                g, (200, 16), (9, 9, 1), 99, "mean"
             ),
             "more cells than fit a table": lambda g: _voxel_reduce(
-                g, 400, 5, (1440, 1440, 40), 500, "mean"
+                g, (400, 5), (1440, 1440, 40), 500, "mean"
             ),
         },
         {"float32": 1e-5, "float16": 1e-3},

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
 import torch
 from numpy.typing import NDArray
 
 from plait import ops
 from plait_export import ops as torch_ops
+from tests.ops import cuda
 from tests.ops.cases import Array, Call, OperatorCase
 
 Run = Callable[[OperatorCase, tuple[Array, ...], Mapping[str, Any]], tuple[Array, ...]]
@@ -92,12 +94,22 @@ def _onnxruntime(threads: int) -> Run:
     return run
 
 
+def _cuda(
+    case: OperatorCase, inputs: tuple[Array, ...], attributes: Mapping[str, Any]
+) -> tuple[Array, ...]:
+    library = cuda.library()
+    if case.name not in library.operators:
+        pytest.skip(f"{case.name} has no CUDA implementation")
+    return library.run(case.name, inputs, attributes)
+
+
 IMPLEMENTATIONS: Mapping[str, Run] = {
     "scalar": _core("scalar", 1),
     "simd": _core("simd", 1),
     "simd on 3 threads": _core("simd", 3),
     "onnxruntime custom op": _onnxruntime(1),
     "onnxruntime custom op on 2 threads": _onnxruntime(2),
+    cuda.label(): _cuda,
 }
 
 

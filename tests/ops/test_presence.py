@@ -11,6 +11,7 @@ import torch
 
 from plait import SampleError, ops
 from tests.cases import fusion_transformer
+from tests.ops import cuda
 from tests.ops.cases import Generator
 
 LENGTHS = (5, 1, 4)
@@ -81,3 +82,13 @@ def test_positions_that_do_not_rise_or_lie_outside_are_refused(
     packed, absent = np.zeros((1, 3, 2), np.float32), np.zeros((5, 2), np.float32)
     with pytest.raises(SampleError, match=r"PresenceUnpack, positions\[0\]"):
         ops.presence_unpack(packed, np.int32([positions]), absent, implementation=implementation)
+
+
+def test_on_cuda_positions_that_make_no_sense_are_left_out(generator: Generator) -> None:
+    positions = generator.integers(-9, 20, (2, 7)).astype(np.int32)
+    packed = generator.normal(size=(2, 7, 3)).astype(np.float32)
+    absent = generator.normal(size=(11, 3)).astype(np.float32)
+    (y,) = cuda.library().run("PresenceUnpack", (packed, positions, absent), {})
+    for row, token in np.ndindex(2, 11):
+        named = packed[row][positions[row] == token]
+        assert any(np.array_equal(y[row, token], c) for c in [absent[token], *named])

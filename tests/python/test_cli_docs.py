@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from plait.cli.application import run
@@ -45,6 +46,28 @@ def request(arguments):
 '''
 
 
+def write_graph(folder: Path) -> None:
+    """A graph that pools rows, and inputs of two sizes."""
+    info = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("ScatterND", ["plane", "cells", "rows"], ["y"], reduction="add")],
+        "pool",
+        [
+            info("cells", onnx.TensorProto.INT64, ["rows", 1]),
+            info("rows", onnx.TensorProto.FLOAT, ["rows", 3]),
+        ],
+        [info("y", onnx.TensorProto.FLOAT, [5, 3])],
+        [onnx.numpy_helper.from_array(np.zeros((5, 3), np.float32), "plane")],
+    )
+    opset = [onnx.helper.make_opsetid("", 20)]
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=opset, ir_version=9), folder / "model.onnx"
+    )
+    for name, count in (("inputs", 7), ("small", 2), ("large", 90)):
+        cells, rows = np.arange(count)[:, None] % 5, np.ones((count, 3), np.float32)
+        np.savez(folder / f"{name}.npz", cells=cells, rows=rows)
+
+
 @pytest.fixture
 def folder(
     tiny_bundle: Path, tmp_path: Path, generator: np.random.Generator,
@@ -58,6 +81,7 @@ def folder(
     np.savetxt(tmp_path / "acc.csv", rows, delimiter=",", header=header, comments="")
     np.save(tmp_path / "gyro.npy", raw_recording(generator, "gyroscope", 200))
     (tmp_path / "watch.py").write_text(SCRIPT)
+    write_graph(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -46,11 +46,12 @@ def validator() -> Draft202012Validator:
     return Draft202012Validator(schema)
 
 
-@pytest.fixture(scope="module", params=["signals", "frames", "sounds", "texts"])
+@pytest.fixture(scope="module", params=["signals", "frames", "sounds", "texts", "points"])
 def whole_bundle(
     request: pytest.FixtureRequest, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """As the exporter writes them: of signals; of cameras, microphones or prompts and a signal."""
+    """As the exporter writes them: of signals; of cameras, microphones, prompts or LiDARs and a
+    signal."""
     if request.param == "signals":
         return tiny_bundle
     if request.param == "sounds":
@@ -58,6 +59,12 @@ def whole_bundle(
 
         path = tmp_path_factory.mktemp("sound") / "microphone.plait"
         export_sound_bundle(path, seed=7)
+        return path
+    if request.param == "points":
+        from tests.cases.points_bundle import export_points_bundle  # takes seconds: torch
+
+        path = tmp_path_factory.mktemp("points") / "car.plait"
+        export_points_bundle(path, seed=7)
         return path
     if request.param == "texts":
         from tests.cases.text_bundle import export_text_bundle  # takes seconds: torch

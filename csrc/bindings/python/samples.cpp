@@ -5,6 +5,7 @@
 
 #include "bindings/python/arrays.hpp"
 #include "bindings/python/frames.hpp"
+#include "bindings/python/points.hpp"
 #include "bindings/python/sounds.hpp"
 #include "bindings/python/texts.hpp"
 
@@ -44,6 +45,11 @@ constexpr std::array kKinds = {
          [](const py::handle& value, const ModalityDescription& modality,
             std::vector<py::object>& kept) -> Sample {
            return view_frame(value, modality.frame, modality.name, kept);
+         }},
+    Kind{"points",
+         [](const py::handle& value, const ModalityDescription& modality,
+            std::vector<py::object>& kept) -> Sample {
+           return view_points(value, modality.name, kept);
          }},
     Kind{"sound",
          [](const py::handle& value, const ModalityDescription& modality,

@@ -254,6 +254,32 @@ struct TextDescription {
   std::vector<std::int64_t> bank_embedding;  ///< shape of one row
 };
 
+/// What becomes of the points beyond the capacity.
+enum class PointsOverflow : std::uint8_t {
+  kRefuse,
+  kFirst,  ///< those that come first in the sample are kept
+  kSpread  ///< of n points those of number floor(i * n / capacity) are kept
+};
+
+inline constexpr std::size_t kMaxPointChannels = 64;
+
+/// How a raw point cloud becomes an encoder's input, [1, capacity, channels]:
+/// place = extrinsics * (x, y, z in metres, 1); what lies in the range is kept in its order, and
+/// (value - mean) / std given to the encoder. Rows behind the last point hold NaN.
+struct PointsDescription {
+  std::vector<std::string> channels;  ///< x, y, z in metres, then others; at most 64
+  std::vector<std::int64_t> sources;  ///< per channel the column of a raw sample that holds it
+  std::int64_t sensor_channels = 0;   ///< columns of a raw sample
+  double metres = 1.0;                ///< one of the sensor's unit of length
+  std::vector<double> extrinsics;     ///< [3, 4] row by row, sensor to vehicle; empty: not moved
+  std::vector<double> lower;          ///< of the range: x, y, z in metres; empty: no range
+  std::vector<double> upper;          ///< which is not in the range itself
+  std::int64_t capacity = 0;          ///< points that the encoder sees
+  PointsOverflow overflow = PointsOverflow::kRefuse;
+  std::vector<float> mean;  ///< per channel
+  std::vector<float> std;   ///< per channel, > 0
+};
+
 struct TensorDescription {
   std::string name;
   DType dtype = DType::kFloat32;
@@ -271,11 +297,12 @@ struct GraphDescription {
 
 struct ModalityDescription {
   std::string name;
-  std::string kind;          ///< "signal", "frame", "sound" or "text"
+  std::string kind;          ///< "signal", "frame", "sound", "text" or "points"
   SignalDescription signal;  ///< of kind "signal"
   FrameDescription frame;    ///< of kind "frame"
   SoundDescription sound;    ///< of kind "sound"
   TextDescription text;      ///< of kind "text"
+  PointsDescription points;  ///< of kind "points"
   std::string encoder;       ///< name of a graph; "" where a bank takes its place
   double max_age_ms = 0.0;
   WhenMissing when_missing = WhenMissing::kMask;

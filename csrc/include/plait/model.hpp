@@ -60,7 +60,7 @@ struct ExpectedQuality {
 struct HeadAnswer {
   std::string_view name;
   HeadKind kind = HeadKind::kClassification;
-  ConstTensorView output;         ///< logits [classes], value [values] or embedding [dimensions]
+  ConstTensorView output;         ///< logits [classes], value [values] or embedding [...]
   std::span<const float> scores;  ///< classification: softmax of the logits; else empty
   std::int64_t best = -1;         ///< classification: index of the highest score; else -1
   std::string_view label;         ///< classification: labels[best]; else empty

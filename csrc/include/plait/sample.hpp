@@ -100,8 +100,20 @@ struct Text {
   std::string_view utf8{};
 };
 
-/// One raw sample of any kind. Further kinds (points) are added here.
-using Sample = std::variant<Signal, Frame, Sound, Text>;
+/// A point cloud: a sweep of a LiDAR, returns of a radar.
+///
+/// values: [points, channels], float32 or float64, any strides, in the columns and the unit that
+/// the bundle declares for its sensor. A row with NaN or infinity in a channel that the encoder
+/// sees is no point, as drivers mark it. No row at all is a cloud, too.
+struct Points {
+  ConstTensorView values;
+  /// Of this very sensor, in place of what the bundle declares: [3, 4] row by row, the rotation
+  /// from the sensor to the vehicle, then the move in metres; or empty.
+  std::span<const double> extrinsics{};
+};
+
+/// One raw sample of any kind.
+using Sample = std::variant<Signal, Frame, Sound, Text, Points>;
 
 /// What the caller says of one modality: a sample, or (nullptr) that it is absent.
 struct NamedSample {

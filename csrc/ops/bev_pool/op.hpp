@@ -11,9 +11,9 @@ namespace plait::ops {
 /// one piece, pixels count [camera][row][column]. Both depend on the calibration only: they are
 /// made once, by plait_export.ops.bev_points, and are best sorted by pixel within a cell. The
 /// product of depth and context is never stored. Of float16, sums are float32; the order is the
-/// points', whatever the thread count.
+/// points', whatever the thread count. On CUDA, points whose indices lie outside are left out.
 /// Source: Philion and Fidler, Lift, Splat, Shoot (2020); Huang et al., BEVPoolv2 (2022).
-struct BevPool {
+struct PLAIT_API BevPool {
   static constexpr Schema kSchema =
       schema("BevPool", "Camera features weighed by depth and summed in the cells of a plane")
           .input("depth", kFloats, "[cameras, bins, height, width]")
@@ -31,6 +31,9 @@ struct BevPool {
   std::size_t scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const;
   void run_scalar(const Arguments& arguments) const;
   void run_simd(const Arguments& arguments, Parallel& parallel) const;
+  void run_cuda(const Arguments& arguments, CudaStream stream) const;
+  /// context with channels last.
+  std::size_t cuda_scratch_bytes(std::span<const ConstTensorView> inputs) const;
 
   std::int64_t rows;
 };

@@ -1,4 +1,7 @@
 // bev_pool/simd.cpp: features with channels last, a cell's channels in registers, then a transpose.
+//
+// The plane is pooled in tiles of a few rows, since a camera's rays cross neighbouring cells: what
+// one reads of the features, the next finds in the cache.
 #include <algorithm>
 #include <bit>
 
@@ -16,15 +19,31 @@
 namespace plait::ops {
 
 /// Cells whose sums wait, channels last, for being written as rows of the output.
-inline constexpr std::int64_t kTileCells = 64;
+inline constexpr std::int64_t kTileRows = 4;
+inline constexpr std::int64_t kTileColumns = 32;
 /// Channels are padded to whole vectors of any target.
 inline std::int64_t padded_channels(std::int64_t channels) { return (channels + 15) / 16 * 16; }
 
-/// One share: pixels to turn [begin, end), or cells to pool [begin, end).
+/// The plane in tiles, numbered row by row.
+struct BevTiles {
+  std::int64_t rows;
+  std::int64_t columns;
+  std::int64_t across;
+  std::int64_t count;
+
+  BevTiles(std::int64_t cells, std::int64_t plane_rows)
+      : rows(plane_rows),
+        columns(cells / plane_rows),
+        across((columns + kTileColumns - 1) / kTileColumns),
+        count(across * ((rows + kTileRows - 1) / kTileRows)) {}
+};
+
+/// One share: pixels to turn [begin, end), or tiles to pool [begin, end).
 struct BevWork {
   const Arguments* arguments;
+  const BevTiles* tiles;
   float* features;  // [cameras x height x width, padded channels]
-  float* tile;      // [kTileCells, padded channels]
+  float* tile;      // [kTileColumns, padded channels]
   std::int64_t begin;
   std::int64_t end;
 };
@@ -40,51 +59,108 @@ inline float to_float(float value) { return value; }
 inline float to_float(hwy::float16_t value) {
   return detail::float_of_half(std::bit_cast<std::uint16_t>(value));
 }
+inline void from_float(float value, float* to) { *to = value; }
+inline void from_float(float value, hwy::float16_t* to) {
+  *to = std::bit_cast<hwy::float16_t>(detail::half_of_any(value));
+}
+
+#if HWY_TARGET == HWY_SCALAR
+inline constexpr std::int64_t kSquare = 1;
+template <typename From, typename To>
+void transpose_square(const From* from, std::int64_t, To* to, std::int64_t) {
+  from_float(to_float(*from), to);
+}
+#else
+inline constexpr std::int64_t kSquare = 4;
+using Four = hn::FixedTag<float, kSquare>;
+inline hn::Vec<Four> load_four(const float* p) { return hn::LoadU(Four(), p); }
+inline hn::Vec<Four> load_four(const hwy::float16_t* p) {
+  return hn::PromoteTo(Four(), hn::LoadU(hn::Rebind<hwy::float16_t, Four>(), p));
+}
+inline void store_four(hn::Vec<Four> v, float* p) { hn::StoreU(v, Four(), p); }
+inline void store_four(hn::Vec<Four> v, hwy::float16_t* p) {
+  const hn::Rebind<hwy::float16_t, Four> half;
+  hn::StoreU(hn::DemoteTo(half, v), half, p);
+}
+
+template <typename From, typename To>
+void transpose_square(const From* from, std::int64_t from_step, To* to, std::int64_t to_step) {
+  const Four d;
+  const auto row0 = load_four(from);
+  const auto row1 = load_four(from + from_step);
+  const auto row2 = load_four(from + 2 * from_step);
+  const auto row3 = load_four(from + 3 * from_step);
+  const auto lower01 = hn::InterleaveLower(d, row0, row1);
+  const auto lower23 = hn::InterleaveLower(d, row2, row3);
+  const auto upper01 = hn::InterleaveUpper(d, row0, row1);
+  const auto upper23 = hn::InterleaveUpper(d, row2, row3);
+  store_four(hn::ConcatLowerLower(d, lower23, lower01), to);
+  store_four(hn::ConcatUpperUpper(d, lower23, lower01), to + to_step);
+  store_four(hn::ConcatLowerLower(d, upper23, upper01), to + 2 * to_step);
+  store_four(hn::ConcatUpperUpper(d, upper23, upper01), to + 3 * to_step);
+}
+#endif
+
+/// to[column][row] = from[row][column], rows a step of elements apart.
+template <typename From, typename To>
+void transpose(const From* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns,
+               To* to, std::int64_t to_step) {
+  const std::int64_t whole_rows = rows - rows % kSquare;
+  const std::int64_t whole_columns = columns - columns % kSquare;
+  for (std::int64_t c = 0; c < whole_columns; c += kSquare) {
+    for (std::int64_t r = 0; r < whole_rows; r += kSquare) {
+      transpose_square(from + r * from_step + c, from_step, to + c * to_step + r, to_step);
+    }
+  }
+  for (std::int64_t c = 0; c < columns; ++c) {
+    for (std::int64_t r = c < whole_columns ? whole_rows : 0; r < rows; ++r) {
+      from_float(to_float(from[r * from_step + c]), to + c * to_step + r);
+    }
+  }
+}
 
 /// context [camera][channel][pixel] -> features [camera x pixel][channel], a block of pixels at a
 /// time so that both sides stay in the cache.
 template <typename T>
 void turn_pixels_of(const BevWork& work) {
-  const Floats d;
-  const auto width = static_cast<std::int64_t>(hn::Lanes(d));
+  constexpr std::int64_t kPixels = 16;
   const Shape& shape = work.arguments->shape(1);
   const std::int64_t channels = shape[1];
   const std::int64_t plane = shape[2] * shape[3];
   const std::int64_t padded = padded_channels(channels);
   const T* context = static_cast<const T*>(work.arguments->inputs[1].data);
-  HWY_ALIGN float lanes[kMostLanes];
   for (std::int64_t pixel = work.begin; pixel < work.end;) {
     const std::int64_t camera = pixel / plane;
-    const std::int64_t until = std::min({pixel + width, work.end, (camera + 1) * plane});
+    const std::int64_t count = std::min({kPixels, work.end - pixel, (camera + 1) * plane - pixel});
     const T* source = context + camera * channels * plane + (pixel - camera * plane);
     float* target = work.features + pixel * padded;
-    const std::int64_t count = until - pixel;
-    for (std::int64_t c = 0; c < channels; ++c, source += plane) {
-      if (count == width) {
-        hn::Store(load(d, source), d, lanes);
-      } else {
-        for (std::int64_t i = 0; i < count; ++i) lanes[i] = to_float(source[i]);
-      }
-      for (std::int64_t i = 0; i < count; ++i) target[i * padded + c] = lanes[i];
-    }
+    transpose(source, plane, channels, count, target, padded);
     for (std::int64_t i = 0; i < count; ++i) {
       std::fill(target + i * padded + channels, target + (i + 1) * padded, 0.0F);
     }
-    pixel = until;
+    pixel += count;
   }
 }
 
+/// Points of one cell.
+template <typename T>
+struct BevCell {
+  const T* depth;
+  const std::int32_t* depths;
+  const std::int32_t* pixels;
+  std::int64_t points;
+};
+
 /// kVectors vectors of channels of one cell's sum.
 template <int kVectors, typename T>
-void pool_block(const T* depth, const float* features, const std::int32_t* depths,
-                const std::int32_t* pixels, std::int64_t points, std::int64_t padded, float* out) {
+void pool_block(const BevCell<T>& cell, const float* features, std::int64_t padded, float* out) {
   const Floats d;
   const auto width = static_cast<std::int64_t>(hn::Lanes(d));
   Vector sums[kVectors];
   for (int v = 0; v < kVectors; ++v) sums[v] = hn::Zero(d);
-  for (std::int64_t i = 0; i < points; ++i) {
-    const Vector weight = hn::Set(d, to_float(depth[depths[i]]));
-    const float* row = features + pixels[i] * padded;
+  for (std::int64_t i = 0; i < cell.points; ++i) {
+    const Vector weight = hn::Set(d, to_float(cell.depth[cell.depths[i]]));
+    const float* row = features + cell.pixels[i] * padded;
     for (int v = 0; v < kVectors; ++v) {
       sums[v] = hn::MulAdd(weight, hn::LoadU(d, row + v * width), sums[v]);
     }
@@ -92,53 +168,90 @@ void pool_block(const T* depth, const float* features, const std::int32_t* depth
   for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[v], d, out + v * width);
 }
 
-template <typename T>
-void pool_cell(const BevWork& work, std::int64_t cell, std::int64_t padded, float* out) {
+/// All channels, in as few and as equal blocks as registers allow.
+template <int kMost, typename T>
+void pool_blocks(const BevCell<T>& cell, const float* features, std::int64_t vectors,
+                 std::int64_t padded, float* out) {
   const auto width = static_cast<std::int64_t>(hn::Lanes(Floats()));
-  const auto offsets = work.arguments->input<std::int32_t>(4);
-  const std::int32_t first = offsets[static_cast<std::size_t>(cell)];
-  const std::int64_t points = offsets[static_cast<std::size_t>(cell) + 1] - first;
-  const T* depth = static_cast<const T*>(work.arguments->inputs[0].data);
-  const std::int32_t* depths = work.arguments->input<std::int32_t>(2).data() + first;
-  const std::int32_t* pixels = work.arguments->input<std::int32_t>(3).data() + first;
-  std::int64_t c = 0;
-  const auto blocks = [&]<int kVectors>() HWY_ATTR {
-    for (; c + kVectors * width <= padded; c += kVectors * width) {
-      pool_block<kVectors>(depth, work.features + c, depths, pixels, points, padded, out + c);
-    }
-  };
-  blocks.template operator()<8>();
-  blocks.template operator()<4>();
-  blocks.template operator()<2>();
-  blocks.template operator()<1>();
+  if constexpr (kMost > 1) {
+    if (vectors < kMost) return pool_blocks<kMost - 1>(cell, features, vectors, padded, out);
+  }
+  for (std::int64_t v = 0; v < vectors; v += kMost) {
+    pool_block<kMost>(cell, features + v * width, padded, out + v * width);
+  }
 }
 
 template <typename T>
-void pool_cells_of(const BevWork& work) {
-  const Floats d;
+void pool_cell(const BevCell<T>& cell, const float* features, std::int64_t padded, float* out) {
+  const auto width = static_cast<std::int64_t>(hn::Lanes(Floats()));
+  constexpr int kMost = 10;
+  for (std::int64_t left = padded / width; left > 0;) {
+    const std::int64_t blocks = (left + kMost - 1) / kMost;
+    const std::int64_t vectors = (left + blocks - 1) / blocks;
+    pool_blocks<kMost>(cell, features, vectors, padded, out);
+    features += vectors * width;
+    out += vectors * width;
+    left -= vectors;
+  }
+}
+
+/// Whether all indices of points [begin, end) lie in what they point into.
+bool valid_points(const Arguments& arguments, std::int64_t begin, std::int64_t end) {
+  const hn::ScalableTag<std::uint32_t> d;
   const auto width = static_cast<std::int64_t>(hn::Lanes(d));
-  const std::int64_t channels = work.arguments->shape(1)[1];
+  const auto* depths = static_cast<const std::uint32_t*>(arguments.inputs[2].data);
+  const auto* pixels = static_cast<const std::uint32_t*>(arguments.inputs[3].data);
+  const Shape& context = arguments.shape(1);
+  const auto most_depths = static_cast<std::uint64_t>(arguments.shape(0).elements());
+  const auto most_pixels = static_cast<std::uint64_t>(context[0] * context[2] * context[3]);
+  // Negative ones turn large.
+  auto largest_depth = hn::Zero(d);
+  auto largest_pixel = hn::Zero(d);
+  std::int64_t i = begin;
+  for (; i + width <= end; i += width) {
+    largest_depth = hn::Max(largest_depth, hn::LoadU(d, depths + i));
+    largest_pixel = hn::Max(largest_pixel, hn::LoadU(d, pixels + i));
+  }
+  std::uint64_t depth = hn::GetLane(hn::MaxOfLanes(d, largest_depth));
+  std::uint64_t pixel = hn::GetLane(hn::MaxOfLanes(d, largest_pixel));
+  for (; i < end; ++i) {
+    depth = std::max<std::uint64_t>(depth, depths[i]);
+    pixel = std::max<std::uint64_t>(pixel, pixels[i]);
+  }
+  return begin == end || (depth < most_depths && pixel < most_pixels);
+}
+
+/// Cells [first, first + count) of one row of the plane.
+template <typename T>
+void pool_row(const BevWork& work, std::int64_t first, std::int64_t count) {
+  const Arguments& arguments = *work.arguments;
+  const std::int64_t channels = arguments.shape(1)[1];
   const std::int64_t padded = padded_channels(channels);
-  const std::int64_t cells = work.arguments->shape(4)[0] - 1;
-  T* y = static_cast<T*>(work.arguments->outputs[0].data);
-  HWY_ALIGN float lanes[kMostLanes];
-  for (std::int64_t begin = work.begin; begin < work.end; begin += kTileCells) {
-    const std::int64_t count = std::min(kTileCells, work.end - begin);
-    for (std::int64_t i = 0; i < count; ++i) {
-      pool_cell<T>(work, begin + i, padded, work.tile + i * padded);
-    }
-    for (std::int64_t c = 0; c < channels; ++c) {
-      T* row = y + c * cells + begin;
-      for (std::int64_t i = 0; i < count; i += width) {
-        const std::int64_t some = std::min(width, count - i);
-        for (std::int64_t j = 0; j < some; ++j) lanes[j] = work.tile[(i + j) * padded + c];
-        const Vector values = hn::Load(d, lanes);
-        if (some == width) {
-          store(d, values, row + i);
-        } else {
-          store_some(d, values, row + i, static_cast<std::size_t>(some));
-        }
-      }
+  const std::int64_t cells = arguments.shape(4)[0] - 1;
+  const auto* offsets = static_cast<const std::int32_t*>(arguments.inputs[4].data) + first;
+  // Here and not before all else: the pooling then finds the indices in the cache.
+  if (!valid_points(arguments, offsets[0], offsets[count])) check_points(arguments);
+  const auto* depths = static_cast<const std::int32_t*>(arguments.inputs[2].data);
+  const auto* pixels = static_cast<const std::int32_t*>(arguments.inputs[3].data);
+  const T* depth = static_cast<const T*>(arguments.inputs[0].data);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int32_t point = offsets[i];
+    const BevCell<T> cell{depth, depths + point, pixels + point, offsets[i + 1] - point};
+    pool_cell(cell, work.features, padded, work.tile + i * padded);
+  }
+  T* y = static_cast<T*>(arguments.outputs[0].data);
+  transpose(work.tile, padded, count, channels, y + first, cells);
+}
+
+template <typename T>
+void pool_tiles_of(const BevWork& work) {
+  const BevTiles& tiles = *work.tiles;
+  for (std::int64_t tile = work.begin; tile < work.end; ++tile) {
+    const std::int64_t column = tile % tiles.across * kTileColumns;
+    const std::int64_t count = std::min(kTileColumns, tiles.columns - column);
+    const std::int64_t top = tile / tiles.across * kTileRows;
+    for (std::int64_t row = top; row < std::min(top + kTileRows, tiles.rows); ++row) {
+      pool_row<T>(work, row * tiles.columns + column, count);
     }
   }
 }
@@ -151,11 +264,11 @@ void turn_pixels(const BevWork& work) {
   }
 }
 
-void pool_cells(const BevWork& work) {
+void pool_tiles(const BevWork& work) {
   if (work.arguments->inputs[0].dtype == DType::kFloat32) {
-    pool_cells_of<float>(work);
+    pool_tiles_of<float>(work);
   } else {
-    pool_cells_of<hwy::float16_t>(work);
+    pool_tiles_of<hwy::float16_t>(work);
   }
 }
 
@@ -165,6 +278,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "base/simd_dispatch.hpp"
+#include "ops/segment_reduce/op.hpp"
 
 namespace plait::ops {
 namespace {
@@ -176,49 +290,66 @@ std::int64_t even(std::int64_t items, std::int64_t share, std::int64_t shares) {
   return items * share / shares;
 }
 
+/// Points and cells in front of a tile.
+std::int64_t cost_before(const BevTiles& tiles, std::span<const std::int32_t> offsets,
+                         std::int64_t tile) {
+  const std::int64_t top = tile / tiles.across * kTileRows;
+  const std::int64_t column = tile % tiles.across * kTileColumns;
+  const auto first = static_cast<std::size_t>(std::min(top, tiles.rows) * tiles.columns);
+  std::int64_t cost = offsets[first] + static_cast<std::int64_t>(first);
+  for (std::int64_t row = top; row < std::min(top + kTileRows, tiles.rows); ++row) {
+    const auto start = static_cast<std::size_t>(row * tiles.columns);
+    cost += offsets[start + static_cast<std::size_t>(column)] - offsets[start] + column;
+  }
+  return cost;
+}
+
 }  // namespace
 
 std::size_t BevPool::scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const {
   const Shape& context = inputs[1].shape;
   const std::int64_t rows_of_channels =
-      context[0] * context[2] * context[3] + threads * kSharesAThread * kTileCells;
+      context[0] * context[2] * context[3] + threads * kSharesAThread * kTileColumns;
   return static_cast<std::size_t>(rows_of_channels * padded_channels(context[1])) * sizeof(float);
 }
 
 void BevPool::run_simd(const Arguments& arguments, Parallel& parallel) const {
   static const auto turn = PLAIT_SIMD_CHOOSE(turn_pixels);
-  static const auto pool = PLAIT_SIMD_CHOOSE(pool_cells);
+  static const auto pool = PLAIT_SIMD_CHOOSE(pool_tiles);
   if (turn == nullptr) return run_scalar(arguments);
-  check_points(arguments);
+  const auto offsets = arguments.input<std::int32_t>(4);
+  check_offsets(offsets, arguments.shape(2)[0], "operator BevPool");
   const Shape& context = arguments.shape(1);
   const std::int64_t pixels = context[0] * context[2] * context[3];
   const std::int64_t padded = padded_channels(context[1]);
-  const auto offsets = arguments.input<std::int32_t>(4);
   const std::int64_t cells = static_cast<std::int64_t>(offsets.size()) - 1;
   const std::int64_t points = arguments.shape(2)[0];
   const std::int64_t shares = parallel.threads() * kSharesAThread;
+  const BevTiles tiles(cells, rows);
   auto* features = reinterpret_cast<float*>(arguments.scratch.data());
   const auto turn_share = [&](std::size_t share) {
     const auto s = static_cast<std::int64_t>(share);
-    turn({&arguments, features, nullptr, even(pixels, s, shares), even(pixels, s + 1, shares)});
+    turn({&arguments, &tiles, features, nullptr, even(pixels, s, shares),
+          even(pixels, s + 1, shares)});
   };
   parallel.run(static_cast<std::size_t>(shares), turn_share);
-  // Cells cost by their points and by their writing: shares of about as many of both.
+  // Tiles cost by their points and by their writing: shares of about as many of both.
   const auto first_of = [&](std::int64_t share) {
     const std::int64_t wanted = even(points + cells, share, shares);
     std::int64_t low = 0;
-    std::int64_t high = cells;
+    std::int64_t high = tiles.count;
     while (low < high) {
       const std::int64_t middle = (low + high) / 2;
-      const bool before = offsets[static_cast<std::size_t>(middle)] + middle < wanted;
+      const bool before = cost_before(tiles, offsets, middle) < wanted;
       (before ? low : high) = before ? middle + 1 : middle;
     }
     return low;
   };
   const auto pool_share = [&](std::size_t share) {
     const auto s = static_cast<std::int64_t>(share);
-    float* tile = features + (pixels + s * kTileCells) * padded;
-    pool({&arguments, features, tile, first_of(s), s + 1 == shares ? cells : first_of(s + 1)});
+    float* tile = features + (pixels + s * kTileColumns) * padded;
+    pool({&arguments, &tiles, features, tile, first_of(s),
+          s + 1 == shares ? tiles.count : first_of(s + 1)});
   };
   parallel.run(static_cast<std::size_t>(shares), pool_share);
 }

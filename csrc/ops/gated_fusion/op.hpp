@@ -12,7 +12,7 @@ namespace plait::ops {
 /// the variance over channels from differences to the mean, divided by their count.
 /// Source: Arevalo et al., Gated Multimodal Units for Information Fusion (2017); Ba et al., Layer
 /// Normalization (2016).
-struct GatedFusion {
+struct PLAIT_API GatedFusion {
   static constexpr Schema kSchema =
       schema("GatedFusion", "LayerNorm of the modalities' sum, each weighed by its sigmoid gate")
           .input("gate", kFloats, "[modalities, tokens, channels], before the sigmoid")
@@ -29,6 +29,7 @@ struct GatedFusion {
   std::size_t scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const;
   void run_scalar(const Arguments& arguments) const;
   void run_simd(const Arguments& arguments, Parallel& parallel) const;
+  void run_cuda(const Arguments& arguments, CudaStream stream) const;
 
   float epsilon;
 };

@@ -10,9 +10,6 @@
 #include "hwy/highway.h"
 #include "ops/simd-inl.hpp"
 
-// Once a target, and so behind foreach_target.h.
-#include "hwy/contrib/math/math-inl.h"
-
 #ifndef PLAIT_GATED_FUSION_ROWS
 #define PLAIT_GATED_FUSION_ROWS
 namespace plait::ops {
@@ -34,12 +31,32 @@ HWY_BEFORE_NAMESPACE();
 namespace plait::ops {
 namespace HWY_NAMESPACE {
 
+/// exp(x), x from -88 to 88, but for float32's last bits: 2^n times a polynomial of what is left of
+/// x, with the coefficients of Cephes' expf (Moshier). Without the care for the ends of float32's
+/// range that Highway's takes.
+inline Vector exp_bounded(Floats d, Vector x) {
+  const hn::RebindToSigned<Floats> di;
+  const Vector n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504F)));
+  // ln 2 in two parts, so that n times it loses nothing.
+  const Vector rest =
+      hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4F), hn::NegMulAdd(n, hn::Set(d, 0.693359375F), x));
+  Vector sum = hn::Set(d, 1.9875691500e-4F);
+  sum = hn::MulAdd(sum, rest, hn::Set(d, 1.3981999507e-3F));
+  sum = hn::MulAdd(sum, rest, hn::Set(d, 8.3334519073e-3F));
+  sum = hn::MulAdd(sum, rest, hn::Set(d, 4.1665795894e-2F));
+  sum = hn::MulAdd(sum, rest, hn::Set(d, 1.6666665459e-1F));
+  sum = hn::MulAdd(sum, rest, hn::Set(d, 5.0000001201e-1F));
+  sum = hn::MulAdd(sum, hn::Mul(rest, rest), hn::Add(rest, hn::Set(d, 1.0F)));
+  const auto power = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
+  return hn::Mul(sum, hn::BitCast(d, power));
+}
+
 /// 1 / (1 + exp(-gate)); NaN stays NaN.
 inline Vector sigmoid(Floats d, Vector gate) {
   // Beyond this the sigmoid is 0 or 1 in float32, and exp would leave its range.
   const Vector limit = hn::Set(d, 88.0F);
   const Vector bounded = hn::Min(hn::Max(gate, hn::Neg(limit)), limit);
-  const Vector denominator = hn::Add(hn::Set(d, 1.0F), hn::Exp(d, hn::Neg(bounded)));
+  const Vector denominator = hn::Add(hn::Set(d, 1.0F), exp_bounded(d, hn::Neg(bounded)));
   // An estimate and one Newton step are within 2^-22, at a third of a division's time.
   const Vector estimate = hn::ApproximateReciprocal(denominator);
   const Vector value = hn::Mul(estimate, hn::NegMulAdd(denominator, estimate, hn::Set(d, 2.0F)));

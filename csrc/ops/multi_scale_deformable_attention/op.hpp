@@ -12,9 +12,9 @@ namespace plait::ops {
 /// A location is (x, y) with (0, 0) the upper left corner of the level's map and (1, 1) its lower
 /// right one, as torch's grid_sample with align_corners=False after 2 * location - 1; pixels beyond
 /// a border are 0. A location that is not finite contributes nothing; weights are finite.
-/// Of float16, sums are float32.
+/// Of float16, sums are float32. On CUDA, levels beyond the positions of value contribute nothing.
 /// Source: Zhu et al., Deformable DETR (2021).
-struct MultiScaleDeformableAttention {
+struct PLAIT_API MultiScaleDeformableAttention {
   static constexpr Schema kSchema =
       schema("MultiScaleDeformableAttention",
              "Weighed bilinear samples of several feature maps, for each query and head")
@@ -30,6 +30,7 @@ struct MultiScaleDeformableAttention {
   std::size_t scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const;
   void run_scalar(const Arguments& arguments) const;
   void run_simd(const Arguments& arguments, Parallel& parallel) const;
+  void run_cuda(const Arguments& arguments, CudaStream stream) const;
 };
 
 /// Throws SampleError unless the levels' sizes are positive and add up to the positions of value.

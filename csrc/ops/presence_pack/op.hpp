@@ -13,7 +13,7 @@ namespace plait::ops {
 /// behind the last token of a shorter row, packed is 0, positions -1 and mask 0 (1 elsewhere).
 /// PresenceUnpack puts rows back.
 /// Source: padding-free batches as in ByteTransformer, Zhai et al. (2023), here by modality.
-struct PresencePack {
+struct PLAIT_API PresencePack {
   static constexpr Schema kSchema =
       schema("PresencePack", "The tokens of present modalities, one behind the other")
           .input("tokens", kFloats, "[batch, tokens, channels], modality after modality")
@@ -31,6 +31,9 @@ struct PresencePack {
   std::size_t scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const;
   void run_scalar(const Arguments& arguments) const;
   void run_simd(const Arguments& arguments, Parallel& parallel) const;
+  /// As many slots as packed was given; lengths below 0 count as 0, tokens past the last as
+  /// padding.
+  void run_cuda(const Arguments& arguments, CudaStream stream) const;
 };
 
 /// Whether a modality is present in a batch row, of either element type.

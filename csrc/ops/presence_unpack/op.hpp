@@ -8,7 +8,7 @@ namespace plait::ops {
 /// y[b][t] = packed[b][p] where positions[b][p] = t, and absent[t] where no position is t
 ///
 /// Takes what PresencePack gives: positions rise within a row, those of padding (-1) come last.
-struct PresenceUnpack {
+struct PLAIT_API PresenceUnpack {
   static constexpr Schema kSchema =
       schema("PresenceUnpack", "Packed tokens in their places, and a stand-in for those left out")
           .input("packed", kFloats, "[batch, packed, channels]")
@@ -22,6 +22,8 @@ struct PresenceUnpack {
   std::size_t scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const;
   void run_scalar(const Arguments& arguments) const;
   void run_simd(const Arguments& arguments, Parallel& parallel) const;
+  /// Of positions that do not rise, some are left out; those outside of the tokens are.
+  void run_cuda(const Arguments& arguments, CudaStream stream) const;
 };
 
 /// Throws SampleError unless positions lie in the tokens, rise in every row, and end in padding.

@@ -10,7 +10,9 @@ namespace plait::ops {
 /// offsets rise from 0 to the number of rows; equal ones are an empty segment, whose row is 0.
 /// Sums are in float32, in the rows' order, whatever the thread count. A NaN in a segment makes its
 /// row NaN.
-struct SegmentReduce {
+/// On CUDA, rows of long segments are summed in eight shares, and offsets that do not rise or point
+/// beyond the rows are taken for the nearest that do not.
+struct PLAIT_API SegmentReduce {
   static constexpr Schema kSchema =
       schema("SegmentReduce", "Sum, mean or maximum of the rows of each segment")
           .input("values", kFloats, "[rows, channels]")
@@ -24,6 +26,7 @@ struct SegmentReduce {
   std::size_t scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const;
   void run_scalar(const Arguments& arguments) const;
   void run_simd(const Arguments& arguments, Parallel& parallel) const;
+  void run_cuda(const Arguments& arguments, CudaStream stream) const;
 
   enum class Kind : std::uint8_t { kSum, kMean, kMax };
   Kind kind = Kind::kSum;

@@ -8,7 +8,7 @@ namespace plait::ops {
 /// y = x * gain + offset[channel]
 ///
 /// Of float16, the arithmetic is float32. NaN stays NaN.
-struct Skeleton {
+struct PLAIT_API Skeleton {
   // What it is: names, element types and shapes of its tensors, its attributes and their defaults.
   static constexpr Schema kSchema = schema("Skeleton", "Each row times a gain, plus an offset")
                                         .input("x", kFloats, "[rows, channels]")
@@ -27,6 +27,8 @@ struct Skeleton {
   void run_scalar(const Arguments& arguments) const;
   /// The same for every vector target, over the threads given.
   void run_simd(const Arguments& arguments, Parallel& parallel) const;
+  /// On a CUDA device, on the stream: cuda.cu.
+  void run_cuda(const Arguments& arguments, CudaStream stream) const;
 
   float gain;
 };

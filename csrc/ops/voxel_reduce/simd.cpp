@@ -100,19 +100,28 @@ class Reducer {
     }
   }
 
-  void reduce(std::span<const CellItem> run, T* out) const {
-    std::size_t c = 0;
-    for (; c < 3; c += width_) reduce_block<true>(run, c, out);
-    for (; c < channels_; c += width_) reduce_block<false>(run, c, out);
+  /// The voxel that begins at the first item: its channels into out, and the number of its points.
+  std::size_t reduce(std::span<const CellItem> items, T* out) const {
+    // Found by the first block on its way: looking for the end alone costs as much again.
+    const std::size_t count = reduce_block<true>(items, kUnknown, 0, out);
+    std::size_t c = width_;
+    for (; c < 3; c += width_) reduce_block<true>(items, count, c, out);
+    for (; c < channels_; c += width_) reduce_block<false>(items, count, c, out);
+    return count;
   }
 
  private:
+  static constexpr std::size_t kUnknown = ~std::size_t{0};
+
   template <bool kMoved>
-  void reduce_block(std::span<const CellItem> run, std::size_t c, T* out) const {
+  std::size_t reduce_block(std::span<const CellItem> items, std::size_t count, std::size_t c,
+                           T* out) const {
     const D d;
-    V total = value<kMoved>(run.front().point, c);
-    for (const CellItem item : run.subspan(1)) {
-      const V next = value<kMoved>(item.point, c);
+    const std::size_t most = std::min(count, items.size());
+    V total = value<kMoved>(items.front().point, c);
+    std::size_t i = 1;
+    for (; i < most && items[i].cell == items.front().cell; ++i) {
+      const V next = value<kMoved>(items[i].point, c);
       if constexpr (kMax) {
         // Not Max, which may drop a NaN.
         const auto keep = hn::Or(hn::Ge(total, next), hn::IsNaN(total));
@@ -121,8 +130,9 @@ class Reducer {
         total = hn::Add(total, next);
       }
     }
-    if constexpr (!kMax) total = hn::Div(total, hn::Set(d, static_cast<float>(run.size())));
+    if constexpr (!kMax) total = hn::Div(total, hn::Set(d, static_cast<float>(i)));
     write(total, out + c, std::min(width_, channels_ - c));
+    return i;
   }
 
   /// Channels c and following of a point; lanes past its last channel hold anything.
@@ -157,23 +167,16 @@ class Reducer {
   void write(V v, float* out, std::size_t count) const {
     const D d;
     if (count == width_) return hn::StoreU(v, d, out);
-    const hn::CappedTag<float, 4> d4;
-    HWY_ALIGN float lanes[kMostLanes];
-    hn::Store(v, d, lanes);
-    std::size_t i = 0;
-    for (; i + 4 <= count; i += 4) hn::StoreU(hn::Load(d4, lanes + i), d4, out + i);
-    switch (count - i) {
-      case 3:
-        out[i + 2] = lanes[i + 2];
-        [[fallthrough]];
-      case 2:
-        out[i + 1] = lanes[i + 1];
-        [[fallthrough]];
-      case 1:
-        out[i] = lanes[i];
-        break;
-      default:
-        break;
+    if constexpr (hn::MaxLanes(D()) >= 4) {
+      const hn::CappedTag<float, 4> d4;
+      HWY_ALIGN float lanes[kMostLanes];
+      hn::Store(v, d, lanes);
+      std::size_t i = 0;
+      for (; i + 4 <= count; i += 4) hn::StoreU(hn::Load(d4, lanes + i), d4, out + i);
+      const std::size_t rest = count - i;  // single stores: of a loop, compilers make a call
+      if (rest > 0) out[i] = lanes[i];
+      if (rest > 1) out[i + 1] = lanes[i + 1];
+      if (rest > 2) out[i + 2] = lanes[i + 2];
     }
   }
   void write(V v, hwy::float16_t* out, std::size_t count) const {
@@ -192,9 +195,9 @@ class Reducer {
 
 template <class D, typename T, bool kMax>
 void reduce_voxels_with(const VoxelWork& work) {
-  constexpr std::size_t kAhead = 16;
+  constexpr std::size_t kAhead = 24;  // points are read in no order of memory
   const Reducer<D, T, kMax> reducer(work);
-  const std::span<const CellItem> ordered = work.ordered;
+  const std::span<const CellItem> ordered = work.ordered.first(work.end);
   const auto channels = static_cast<std::size_t>(work.arguments->shape(0)[1]);
   const T* points = static_cast<const T*>(work.arguments->inputs[0].data);
   T* features = static_cast<T*>(work.arguments->outputs[0].data);
@@ -203,19 +206,19 @@ void reduce_voxels_with(const VoxelWork& work) {
   for (std::size_t i = work.begin; i < work.end;) {
     const CellItem first = ordered[i];
     const std::int32_t rank = work.ranks[first.point];
-    const bool kept = rank < work.op->capacity;
-    std::size_t end = i;
-    for (; end < work.end && ordered[end].cell == first.cell; ++end) {
-      voxels[ordered[end].point] = kept ? rank : -1;
-      const std::size_t ahead = std::min(end + kAhead, ordered.size() - 1);
-      hwy::Prefetch(points + ordered[ahead].point * channels);
-    }
-    if (kept) {
+    if (rank < work.op->capacity) {
+      T* row = features + static_cast<std::size_t>(rank) * channels;
+      const std::size_t end = i + reducer.reduce(ordered.subspan(i), row);
       cells[rank] = static_cast<std::int32_t>(first.cell);
-      reducer.reduce(ordered.subspan(i, end - i),
-                     features + static_cast<std::size_t>(rank) * channels);
+      for (; i < end; ++i) {
+        voxels[ordered[i].point] = rank;
+        const std::size_t ahead = ordered[std::min(i + kAhead, ordered.size() - 1)].point;
+        hwy::Prefetch(points + ahead * channels);
+        hwy::Prefetch(work.ranks + ahead);
+      }
+    } else {
+      for (; i < work.end && ordered[i].cell == first.cell; ++i) voxels[ordered[i].point] = -1;
     }
-    i = end;
   }
 }
 

@@ -11,6 +11,7 @@ from plait_export.describe.common import WhenMissing
 from plait_export.describe.deployment import Deployment, Modality, encoder_name, head_name
 from plait_export.describe.frame import Frame
 from plait_export.describe.heads import Classification, Embedding, Head, Regression
+from plait_export.describe.points import Points
 from plait_export.describe.signal import QUANTITIES, Calibration, Layout, Signal, unit_factor
 from plait_export.describe.sound import Sound
 from plait_export.describe.sound_features import LogMel, Mfcc, Waveform
@@ -28,6 +29,7 @@ __all__ = [
     "LogMel",
     "Mfcc",
     "Modality",
+    "Points",
     "Regression",
     "Signal",
     "Sound",

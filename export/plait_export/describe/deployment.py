@@ -10,12 +10,13 @@ from plait import ConfigError
 from plait_export.checks import check_count, check_name, check_type
 from plait_export.describe.frame import Frame
 from plait_export.describe.heads import Classification, Embedding, Head, Regression, check_head
+from plait_export.describe.points import Points
 from plait_export.describe.signal import Signal
 from plait_export.describe.sound import Sound
 from plait_export.describe.text import Text
 
-Modality = Signal | Frame | Sound | Text
-_MODALITIES = (Signal, Frame, Sound, Text)
+Modality = Signal | Frame | Sound | Text | Points
+_MODALITIES = (Signal, Frame, Sound, Text, Points)
 
 _BUNDLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RESERVED_MODALITIES = frozenset({"presence"})

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from plait_export.ops.batch import each
 from plait_export.ops.bev_pool import OPERATOR as _bev_pool
 from plait_export.ops.bev_pool import BevPoints, bev_points, bev_pool
 from plait_export.ops.gated_fusion import OPERATOR as _gated_fusion
@@ -52,6 +53,7 @@ __all__ = [
     "Voxels",
     "bev_points",
     "bev_pool",
+    "each",
     "gated_fusion",
     "multi_scale_deformable_attention",
     "pillar_scatter",

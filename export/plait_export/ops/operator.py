@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,22 +34,28 @@ _ATTRIBUTE_TYPES = {
 }
 
 
-_portable: ContextVar[bool] = ContextVar("plait_portable_operators", default=False)
+class _Form:
+    """Which form is exported: a plain attribute, as torch.compile sees into no ContextVar."""
+
+    portable = False
+
+
+_FORM = _Form()
 
 
 @contextlib.contextmanager
 def portable() -> Iterator[None]:
     """Inside, operators are their references: an export then holds standard ONNX operators only."""
-    token = _portable.set(True)
+    before, _FORM.portable = _FORM.portable, True
     try:
         yield
     finally:
-        _portable.reset(token)
+        _FORM.portable = before
 
 
 def in_portable_form() -> bool:
     """Whether operators are their references now."""
-    return _portable.get()
+    return _FORM.portable
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class TorchOperator:
 
     def __call__(self, *arguments: Any) -> Any:
         """The torch op, or inside of `portable()` the reference."""
-        return (self.reference if _portable.get() else self.overload)(*arguments)
+        return (self.reference if in_portable_form() else self.overload)(*arguments)
 
     def translation(self) -> Callable[..., Any]:
         """A function of symbolic ONNX values that makes the fused node."""

@@ -30,7 +30,7 @@ def grid_cells(
     lower: Sequence[float], upper: Sequence[float], size: Sequence[float]
 ) -> tuple[int, int, int]:
     """Cells along x, y and z."""
-    x, y, z = (round((end - begin) / step) for begin, end, step in zip(lower, upper, size))
+    x, y, z = (round((upper[axis] - lower[axis]) / size[axis]) for axis in range(3))
     return x, y, z
 
 
@@ -46,11 +46,11 @@ def _cells(
 ) -> Tensor:
     """The cell of every point, int64; the number of all cells for points outside."""
     counts = grid_cells(lower, upper, size)
-    steps = torch.floor((moved - moved.new_tensor(lower)) / moved.new_tensor(size))
     cells = torch.zeros_like(moved[:, 0], dtype=torch.int64)
     inside = torch.ones_like(cells, dtype=torch.bool)
     for axis in (2, 1, 0):
-        step = steps[:, axis]
+        # No tensor is made of a constant here: an export's Scan can't hold one.
+        step = torch.floor((moved[:, axis] - lower[axis]) / size[axis])
         inside = inside & (step >= 0) & (step < counts[axis])
         cells = cells * counts[axis] + torch.where(inside, step, 0.0).long()
     return torch.where(inside, cells, counts[0] * counts[1] * counts[2])
@@ -62,10 +62,10 @@ def _first_points(cells: Tensor, total: int) -> Tensor:
     if total <= _TABLE_CELLS:
         table = cells.new_full((total + 1,), _BEYOND_ALL_POINTS)
         return table.scatter_reduce(0, cells, numbers, "amin")[cells]
-    ordered, points = torch.sort(cells, stable=True)
+    ordered, points = torch.sort(cells)
     starts = torch.cat([numbers[:1] == 0, ordered[1:] != ordered[:-1]])
     runs = starts.cumsum(0) - 1
-    firsts = torch.zeros_like(cells).scatter_reduce(0, runs, points, "amin", include_self=False)
+    firsts = torch.full_like(cells, _BEYOND_ALL_POINTS).scatter_reduce(0, runs, points, "amin")
     return torch.zeros_like(cells).scatter(0, points, firsts[runs])
 
 

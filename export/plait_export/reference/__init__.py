@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plait_export.describe import Frame, Modality, Signal, Sound, Text
+from plait_export.describe import Frame, Modality, Points, Signal, Sound, Text
 from plait_export.reference.frame import levels_of_error, prepare_frame
+from plait_export.reference.points import prepare_points
 from plait_export.reference.signal import FloatArray, prepare_signal, resample
 from plait_export.reference.sound import error_of_sound, prepare_sound
 from plait_export.reference.text import prepare_text, token_ids
@@ -41,6 +42,7 @@ def _frame_error(frame: Frame) -> float:
 
 _REFERENCES: Mapping[type, _Reference] = {
     Frame: _Reference(prepare_frame, _frame_error),
+    Points: _Reference(prepare_points, lambda _: 0.0),
     Signal: _Reference(prepare_signal, lambda _: 0.0),
     Sound: _Reference(prepare_sound, error_of_sound),
     Text: _Reference(prepare_text, lambda _: 0.0),
@@ -64,6 +66,6 @@ def is_exact(modality: Modality) -> bool:
 
 def bound(modality: Modality, prepared: NDArray[Any]) -> float:
     """The largest max|a - b| / max|b| of what the core prepares, where b is `prepared`."""
-    largest = float(np.abs(prepared).max(initial=0.0))
+    largest = float(np.abs(prepared).max(initial=0.0, where=~np.isnan(prepared)))
     error = _REFERENCES[type(modality)].error(modality)
     return _ROUNDING if largest == 0.0 else _ROUNDING + error / largest

@@ -16,6 +16,7 @@ from plait.cli.export import export
 from plait.cli.inspect_bundle import inspect
 from plait.cli.outcome import ExitCode, command
 from plait.cli.output import write_json
+from plait.cli.rewrite import rewrite
 from plait.cli.run import run as run_command
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ app.command()(bench)
 app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": False},
 )(export)
+app.command()(rewrite)
 
 
 @app.command(name="cmake-dir")

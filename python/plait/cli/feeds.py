@@ -13,7 +13,16 @@ import numpy as np
 from plait import ConfigError, SampleError, Sound
 from plait.cli.tracks import FrameTrack, SignalTrack, SoundTrack, Still, Track
 from plait.frame import YUV_FORMATS
-from plait.sources import Camera, Pictures, SoundFile, Video, VideoSound, has_sound
+from plait.sources import (
+    Camera,
+    Clouds,
+    Pictures,
+    SoundFile,
+    Video,
+    VideoSound,
+    has_sound,
+    read_cloud,
+)
 from plait.sources.pictures import read_picture
 from plait.sources.recordings import read_recording
 
@@ -30,6 +39,7 @@ class Given:
     wav: Sequence[str] = ()
     image: Sequence[str] = ()
     text: Sequence[str] = ()
+    points: Sequence[str] = ()
     absent: Sequence[str] = ()
     every_s: float | None = None
 
@@ -95,6 +105,7 @@ def open_feeds(manifest: Mapping[str, Any], given: Given) -> Feeds:
             ("--image", given.image, "frame", _pictures),
             ("--wav", given.wav, "sound", _sound_file),
             ("--text", given.text, "text", _words),
+            ("--points", given.points, "points", _clouds),
         ):
             for text in texts:
                 name, value = _of_kind(feeds, option, text, kind)
@@ -195,6 +206,17 @@ def _picture(name: str, file: str, frame: Modality, given: Given) -> Track:
     return Still(name, read_picture(Path(file), frame["sensor"]["format"]))
 
 
+def _clouds(name: str, file: str, points: Modality, given: Given) -> Track:
+    if not Path(file).is_dir():
+        return _cloud(name, file, points, given)
+    folder = Clouds(file, points["sensor"]["channels"], name, period_s=given.every_s or 1.0)
+    return FrameTrack(folder, folder.duration_ns)
+
+
+def _cloud(name: str, file: str, points: Modality, given: Given) -> Track:
+    return Still(name, read_cloud(file, points["sensor"]["channels"]))
+
+
 def _signal(name: str, file: str, signal: Modality, given: Given) -> Track:
     return SignalTrack(read_recording(Path(file), name, signal))
 
@@ -257,6 +279,7 @@ def _words(name: str, words: str, text: Modality, given: Given) -> Track:
 # What a file of --sample is, by the kind of its modality.
 _SAMPLES: Mapping[str, Make] = {
     "frame": _picture,
+    "points": _cloud,
     "signal": _signal,
     "sound": _sound_file,
     "text": _text_file,

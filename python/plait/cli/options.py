@@ -24,7 +24,7 @@ SampleOption = Annotated[
         metavar="NAME=FILE",
         help="A recording of modality NAME. Signal: a .csv with a header, or a .npy [time, "
         "channels]. Camera: one picture, or a .npy in its format. Sound: .wav, .flac, .ogg, or a "
-        ".npy. Text: a UTF-8 file.",
+        ".npy. Text: a UTF-8 file. Points: .npy, .bin, .pcd.",
     ),
 ]
 CameraOption = Annotated[
@@ -55,6 +55,14 @@ ImageOption = Annotated[
 ]
 TextOption = Annotated[
     list[str] | None, typer.Option("--text", metavar="[NAME=]WORDS", help="A text.")
+]
+PointsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--points",
+        metavar="[NAME=]FILE",
+        help="A point cloud for every answer (.npy, .bin, .pcd), or a folder: one after the other.",
+    ),
 ]
 AbsentOption = Annotated[
     list[str] | None,

@@ -17,6 +17,7 @@ from plait.cli.options import (
     CameraOption,
     ImageOption,
     OnnxRuntimeOption,
+    PointsOption,
     SampleOption,
     TextOption,
     ThreadsOption,
@@ -38,6 +39,7 @@ def run(
     wav: WavOption = None,
     image: ImageOption = None,
     text: TextOption = None,
+    points: PointsOption = None,
     absent: AbsentOption = None,
     every: Annotated[
         float | None,
@@ -71,8 +73,8 @@ def run(
 ) -> ExitCode:
     """Run a bundle on files or cameras; one line of JSON for every answer.
 
-    Every modality is named once: with a source, or with --absent. --camera, --video, --wav, --image
-    and --text need no NAME where the bundle has one such modality.
+    Every modality is named once: with a source, or with --absent. --camera, --video, --wav,
+    --image, --text and --points need no NAME where the bundle has one such modality.
     """
     manifest = plait.Bundle(bundle).manifest
     given = Given(
@@ -82,6 +84,7 @@ def run(
         wav=wav or (),
         image=image or (),
         text=text or (),
+        points=points or (),
         absent=list(dict.fromkeys(absent or ())),
         every_s=every,
     )
@@ -100,7 +103,7 @@ def _check_all_said(feeds: Feeds) -> None:
     for name, modality in feeds.modalities.items():
         if (name in feeds.given) == (name in feeds.absent):
             how = "both" if name in feeds.absent else "neither"
-            sources = {"text": "--text", "sound": "--wav", "frame": "--image"}
+            sources = {"text": "--text", "sound": "--wav", "frame": "--image", "points": "--points"}
             option = sources.get(modality["kind"], "--sample")
             what = "WORDS" if option == "--text" else "FILE"
             raise plait.ConfigError(

@@ -26,6 +26,7 @@ _CAUSES = {
         "or range of YUV, how it is fitted or cut, mean, std or scale.",
         "Of a sound: the mel scale or its norm, the analysis window, its length, step or edges, "
         "the logarithm and its floor, the gain (samples in -1 to 1, or int16 values), the rate.",
+        "Of points: the sensor's columns or unit, extrinsics, range, capacity or overflow.",
         "The manifest was edited after the export, or the golden reference was.",
         "Compare `modalities[]` (plait inspect --json) with the training code, then export "
         "again; the exporter records new golden data.",
@@ -97,6 +98,13 @@ def describe_prepared(
         )
         for x in (answer, reference)
     )
+    gaps = np.isnan(b)
+    if not np.array_equal(gaps, np.isnan(a)):
+        rows, wanted = (int((~np.isnan(x[0])).sum()) for x in (a, b))
+        return f"{rows} rows are there, of the reference {wanted}, or others: {otherwise}"
+    a, b = a[:, ~gaps[0]], b[:, ~gaps[0]]
+    if a.size == 0:
+        return otherwise
     found: list[str] = []
     for channel, name in enumerate(names):
         if np.abs(a[channel] - b[channel]).max() <= 1e-6 * max(np.abs(b).max(), 1.0):

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from plait.kinds import frame, signal, sound, text
+from plait.kinds import frame, points, signal, sound, text
 
 
 class Kind(Protocol):
@@ -31,7 +31,13 @@ class Kind(Protocol):
         and what else may differ where no channel explains a difference."""
 
 
-KINDS: Mapping[str, Kind] = {"frame": frame, "signal": signal, "sound": sound, "text": text}
+KINDS: Mapping[str, Kind] = {
+    "frame": frame,
+    "points": points,
+    "signal": signal,
+    "sound": sound,
+    "text": text,
+}
 
 
 def kind_of(modality: Mapping[str, Any]) -> Kind:

@@ -11,6 +11,7 @@ Packages that read files and devices are imported when a source is made
 """
 
 from plait.sources.camera import Camera
+from plait.sources.clouds import Clouds, read_cloud
 from plait.sources.microphone import Microphone
 from plait.sources.pictures import Pictures, read_picture
 from plait.sources.signals import Signals
@@ -20,6 +21,7 @@ from plait.sources.video import Video
 
 __all__ = [
     "Camera",
+    "Clouds",
     "Merged",
     "Microphone",
     "Pictures",
@@ -30,5 +32,6 @@ __all__ = [
     "Video",
     "VideoSound",
     "has_sound",
+    "read_cloud",
     "read_picture",
 ]
