@@ -34,8 +34,9 @@ class BareGraphs {
       : backend_(detail::make_onnxruntime_backend(options, options.threads)) {
     const Manifest& manifest = bundle.manifest();
     for (const GraphDescription& graph : manifest.graphs) {
-      const std::string& member = manifest.variant(options.precision)->members.at(graph.name);
-      executables_.push_back(backend_->load(graph, bundle.member(member), member));
+      const VariantDescription& variant = *manifest.variant(options.precision);
+      const std::string& member = variant.members.at(graph.name);
+      executables_.push_back(backend_->load(graph, bundle.member(member), variant.form, member));
       runs_.push_back(executables_.back()->bind(memory(graph.inputs), memory(graph.outputs)));
     }
   }

@@ -26,7 +26,7 @@ def record(path: Path) -> int:
     seed = secrets.randbits(32)
     print(f"seed {seed}")
     generator = np.random.default_rng(seed)
-    arrays: dict[str, Array] = {}
+    arrays: dict[str, Any] = {}
     listed: list[dict[str, Any]] = []
     for case in CASES:
         drawn = [(f"draw {number}", case.draw(generator)) for number in range(DRAWS)]
