@@ -67,6 +67,19 @@ void write_frames(const std::filesystem::path& folder) {
   }
 }
 
+/// Bytes that choose an operator first, then all of a call: a few of each operator.
+void write_calls(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  for (unsigned seed = 0; seed < 90; ++seed) {
+    std::minstd_rand random(seed + 1);
+    std::array<std::uint8_t, 160> bytes{};
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random() >> 8);
+    bytes[0] = static_cast<std::uint8_t>(seed);
+    bytes[1] = 0;
+    write(folder / std::to_string(seed), bytes.data(), bytes.size());
+  }
+}
+
 /// Small clouds behind the bytes that choose how they are prepared.
 void write_clouds(const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder);
@@ -142,6 +155,7 @@ void make_corpus(const std::filesystem::path& folder) {
   const std::string points = plait::testing::points_manifest().dump();
   write(manifests / "points", points.data(), points.size());
   write(manifests / "empty", "{}", 2);
+  write_calls(folder / "ops");
   write_clouds(folder / "points");
   write_sounds(folder);
   make_texts(folder / "tokenizer", folder / "text");
