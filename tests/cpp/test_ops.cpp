@@ -169,6 +169,18 @@ INSTANTIATE_TEST_SUITE_P(Operators, OpsTest,
                                   std::string(name_of(std::get<1>(info.param)));
                          });
 
+// Found by fuzz_ops: with no cells the rows are bounded by nothing else, and their count
+// overflowed.
+TEST(BevPool, RefusesMoreRowsThanIndicesReach) {
+  const ops::OpEntry& entry = ops::op_named("BevPool");
+  ops::Attributes attributes(*entry.schema);
+  for (const std::int64_t rows : {std::numeric_limits<std::int64_t>::max(), std::int64_t{1} << 31,
+                                  std::int64_t{0}, std::int64_t{-1}}) {
+    attributes.set("rows", rows);
+    EXPECT_THROW(entry.make(attributes), ConfigError) << rows;
+  }
+}
+
 TEST(OpCases, EveryOperatorHasOne) {
   std::set<std::string_view> listed;
   std::set<std::string_view> drawn;

@@ -1,4 +1,7 @@
 // bev_pool/scalar.cpp: shapes, checks, and the plain loop that says what the operator computes.
+#include <algorithm>
+#include <limits>
+
 #include "base/element.hpp"
 #include "ops/bev_pool/op.hpp"
 #include "ops/segment_reduce/op.hpp"
@@ -55,9 +58,9 @@ void check_indices(std::span<const std::int32_t> indices, std::int64_t count, co
 }  // namespace
 
 BevPool::BevPool(const Attributes& attributes) : rows(attributes.whole("rows")) {
-  if (rows > 0) return;
+  if (rows > 0 && rows <= std::numeric_limits<std::int32_t>::max()) return;
   throw ConfigError({.where = std::string(kWhere) + ", rows",
-                     .expected = "at least 1",
+                     .expected = "from 1 to 2^31 - 1",
                      .got = std::to_string(rows),
                      .action = ""});
 }
