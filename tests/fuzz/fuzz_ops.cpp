@@ -69,6 +69,18 @@ struct Changes {
 
 bool is_float(DType dtype) { return dtype == DType::kFloat32 || dtype == DType::kFloat16; }
 
+constexpr double kMostElements = 1 << 16;
+constexpr std::size_t kMostScratch = 1 << 22;
+
+bool is_small(const Shape& shape) {
+  double elements = 1.0;
+  // Without elements a huge size still is a long loop.
+  for (const std::int64_t dim : shape.dims()) {
+    elements *= static_cast<double>(std::max<std::int64_t>(dim, 1));
+  }
+  return elements <= kMostElements;
+}
+
 float any_number(Choices& choices, Changes& changes) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   switch (choices.whole(0, 9)) {
@@ -141,7 +153,7 @@ Tensor any_tensor(Choices& choices, DType dtype, const Shape& shape) {
 Shape any_shape(Choices& choices, const Shape& shape) {
   std::vector<std::int64_t> dims(shape.dims().begin(), shape.dims().end());
   const auto most = static_cast<std::int64_t>(dims.size()) - 1;
-  const std::int64_t kind = choices.whole(0, 5);
+  const std::int64_t kind = choices.whole(0, 7);
   if (kind == 0 || dims.empty()) {
     dims.assign(static_cast<std::size_t>(choices.whole(0, 6)), 0);
     for (std::int64_t& dim : dims) dim = choices.size(4);
@@ -151,9 +163,17 @@ Shape any_shape(Choices& choices, const Shape& shape) {
     dims.erase(dims.begin() + choices.whole(0, most));
   } else {
     std::int64_t& dim = dims[static_cast<std::size_t>(choices.whole(0, most))];
-    dim = choices.one_of({dim + 1, std::max<std::int64_t>(dim - 1, 0), std::int64_t{0}});
+    // More than any index reaches, of a tensor of no elements.
+    constexpr std::int64_t kHuge = std::int64_t{1} << 31;
+    const bool none = std::find(dims.begin(), dims.end(), 0) != dims.end() && dim != 0 &&
+                      *std::max_element(dims.begin(), dims.end()) < kHuge;
+    dim = none && kind > 5
+              ? choices.one_of({kHuge, 2 * kHuge})
+              : choices.one_of({dim + 1, std::max<std::int64_t>(dim - 1, 0), std::int64_t{0}});
   }
-  return Shape(dims);
+  // What was of no elements may have got them.
+  const bool some = std::find(dims.begin(), dims.end(), 0) == dims.end();
+  return some && !is_small(Shape(dims)) ? shape : Shape(dims);
 }
 
 void change_input(Choices& choices, const OpCase& one, OpCall& call, Changes& changes) {
@@ -214,15 +234,6 @@ class Backwards final : public plait::ops::Parallel {
  private:
   int threads_;
 };
-
-constexpr double kMostElements = 1 << 16;
-constexpr std::size_t kMostScratch = 1 << 22;
-
-bool is_small(const Shape& shape) {
-  double elements = 1.0;
-  for (const std::int64_t dim : shape.dims()) elements *= static_cast<double>(dim);
-  return elements <= kMostElements;
-}
 
 struct Answer {
   std::vector<Memory> memory;
