@@ -181,6 +181,34 @@ TEST(BevPool, RefusesMoreRowsThanIndicesReach) {
   }
 }
 
+/// Of as many elements as numbers, or none: tensors of no elements may have any other size.
+ConstTensorView view_of(const Shape& shape, std::span<const std::int32_t> numbers = {}) {
+  static constexpr std::int32_t kNothing = 0;
+  return {numbers.empty() ? &kNothing : numbers.data(),
+          numbers.empty() ? DType::kFloat32 : DType::kInt32, shape};
+}
+
+void expect_refused(std::string_view name, const std::vector<ConstTensorView>& inputs) {
+  const ops::OpEntry& entry = ops::op_named(name);
+  const auto op = entry.make(ops::Attributes(*entry.schema));
+  std::vector<Shape> shapes(entry.schema->outputs().size());
+  EXPECT_THROW(ops::infer_checked(*op, inputs, shapes), SampleError);
+}
+
+TEST(MultiScaleDeformableAttention, RefusesMorePositionsThanIndicesReach) {
+  constexpr std::array<std::int32_t, 2> kLevel = {1 << 16, 1 << 16};
+  expect_refused("MultiScaleDeformableAttention",
+                 {view_of(Shape{0, std::int64_t{1} << 32, 1, 1}), view_of(Shape{1, 2}, kLevel),
+                  view_of(Shape{0, 1, 1, 1, 1, 2}), view_of(Shape{0, 1, 1, 1, 1})});
+}
+
+TEST(PresencePack, RefusesMoreTokensThanPositionsName) {
+  constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
+  constexpr std::array<std::int32_t, 2> kLengths = {kMost, kMost};
+  expect_refused("PresencePack", {view_of(Shape{0, std::int64_t{2} * kMost, 1}),
+                                  view_of(Shape{0, 2}), view_of(Shape{2}, kLengths)});
+}
+
 TEST(OpCases, EveryOperatorHasOne) {
   std::set<std::string_view> listed;
   std::set<std::string_view> drawn;

@@ -96,8 +96,9 @@ void MultiScaleDeformableAttention::infer(std::span<const Shape> inputs,
   }
   const Shape expected{weights[0], weights[1], weights[2], weights[3], weights[4], 2};
   if (!(inputs[2] == expected)) fail("locations", expected.text(), inputs[2]);
-  if (value.elements() > std::numeric_limits<std::int32_t>::max()) {
-    fail("value", "at most 2147483647 elements", value);
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+  if (value[1] > kMost || value.elements() > kMost) {
+    fail("value", "at most 2147483647 positions and elements", value);
   }
   outputs[0] = Shape{weights[0], weights[1], value[2] * value[3]};
 }

@@ -1,5 +1,6 @@
 // presence_pack/scalar.cpp: shapes, which depend on what is present, and the plain loop.
 #include <algorithm>
+#include <limits>
 
 #include "base/element.hpp"
 #include "ops/presence_pack/op.hpp"
@@ -76,6 +77,9 @@ void PresencePack::infer(std::span<const ConstTensorView> inputs, std::span<Shap
   const Shape& tokens = inputs[0].shape;
   const Shape& presence = inputs[1].shape;
   if (tokens.rank() != 3) fail("tokens", "[batch, tokens, channels]", tokens);
+  if (tokens[1] > std::numeric_limits<std::int32_t>::max()) {
+    fail("tokens", "at most 2^31 - 1 tokens, which positions can name", tokens);
+  }
   if (presence.rank() != 2 || presence[0] != tokens[0]) {
     fail("presence", "[batch, modalities] of the tokens' batch", presence);
   }
