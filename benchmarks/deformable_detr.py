@@ -25,6 +25,7 @@ from plait_export.graphs import relative_error, session_options
 from plait_export.rewrite import Rewritten, rewrite
 
 NAMES = ("logits", "boxes")
+_ROUNDS, _QUICK_ROUNDS = 30, 5
 
 
 class Detector(nn.Module):
@@ -117,7 +118,7 @@ def measure(
         raise SystemExit(f"the rewritten graph is {error:.1e} away from the one given")
     spreads = interleave(
         {"ours": lambda: ours.run(None, feeds), "peer": lambda: peer.run(None, feeds)},
-        5 if arguments.quick else 30,
+        _QUICK_ROUNDS if arguments.quick else _ROUNDS,
         arguments.seed,
         warm_up=2,
     )
@@ -147,7 +148,14 @@ def main() -> None:
             raise SystemExit(f"only {len(rewritten.replaced)} attentions were replaced")
         for threads in (1, 2):
             rows.append(measure(rewritten, stock, feeds, threads, arguments))
-    report("benchmarks/deformable_detr.py", arguments, rows, rewritten=rewritten.to_json())
+    report(
+        "python benchmarks/deformable_detr.py",
+        arguments,
+        rows,
+        threads="1 and 2",
+        rounds=_QUICK_ROUNDS if arguments.quick else _ROUNDS,
+        rewritten=rewritten.to_json(),
+    )
 
 
 if __name__ == "__main__":
