@@ -62,6 +62,8 @@ def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    # Threads that spin after their session's turn would take a core from the next contestant.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.register_custom_ops_library(core_ops.library())
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 

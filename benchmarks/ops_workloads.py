@@ -201,13 +201,13 @@ def _gated_fusion(generator: Generator, tokens: int) -> Workload:
 
 # --- a LiDAR's sweep in voxels, and PointPillars' points on their canvas ---
 
-_REACH, _VOXEL, _SIDE = 51.2, 0.2, 512
+_REACH, _VOXEL, _SIDE, _CAPACITY = 51.2, 0.2, 512, 100_000
 
 
 class _VoxelReduce(nn.Module):
     def forward(self, points: Tensor, transform: Tensor) -> Tensor:
         reach = (-_REACH, -_REACH, -5.0), (_REACH, _REACH, 3.0)
-        size, capacity = (_VOXEL, _VOXEL, 8.0), 60000
+        size, capacity = (_VOXEL, _VOXEL, 8.0), _CAPACITY
         lower, upper = reach
         return ops.voxel_reduce(
             points, transform, lower=lower, upper=upper, size=size, capacity=capacity
@@ -228,7 +228,7 @@ def _voxel_reduce(generator: Generator) -> Workload:
     ]
     inputs = (torch.stack(columns, 1).contiguous(), torch.eye(4)[:3].contiguous())
     module = _VoxelReduce().eval()
-    outputs = module(*inputs).numel() + 60000 + count
+    outputs = module(*inputs).numel() + _CAPACITY + count
     return Workload(
         f"voxel mean, {count} points",
         "VoxelReduce",
