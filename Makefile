@@ -12,7 +12,7 @@ export CCACHE_NOHASHDIR := 1
 
 help:
 	@echo "make demo      train, export, verify and report on real data: build/demo/report.html"
-	@echo "make test      every test: lint, C++, Python, emulated Arm, sanitizers, a short fuzzing"
+	@echo "make test      every test: lint, C++, Python, emulated Arm, sanitizers, CUDA kernels, fuzzing"
 	@echo "make bench     every benchmark, into build/bench/"
 	@echo "make lint      formatters, linters and type checkers, checking only"
 	@echo "make format    formatters, writing"

@@ -8,8 +8,11 @@
 #endif
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 
+#include "base/half.hpp"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -21,6 +24,11 @@ using Floats = hn::ScalableTag<float>;
 using Vector = hn::Vec<Floats>;
 
 inline constexpr std::size_t kMostLanes = HWY_MAX_BYTES / sizeof(float);
+
+inline float to_float(float value) { return value; }
+inline float to_float(hwy::float16_t value) {
+  return detail::float_of_half(std::bit_cast<std::uint16_t>(value));
+}
 
 inline Vector load(Floats d, const float* p) { return hn::LoadU(d, p); }
 inline Vector load(Floats d, const hwy::float16_t* p) {

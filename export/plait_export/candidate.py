@@ -53,6 +53,11 @@ class Candidate:
         return variant_name(self.precision, self.form)
 
 
+def number_format(variant: str) -> str:
+    """The other way round: "int8" of "int8_fused"."""
+    return variant.partition("_")[0]
+
+
 def variant_name(precision: str, form: Form) -> str:
     """What a bundle calls the variant of a number format and a form."""
     return precision if form == "portable" else f"{precision}_{form}"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import plait
 from plait.golden import without_gaps
 from plait_export import reference
+from plait_export.candidate import number_format
 from plait_export.describe import Text
 from plait_export.errors import ExportError
 from plait_export.graphs import FloatArray, relative_error
@@ -29,8 +30,6 @@ from plait_export.trace import Traced
 TOLERANCE = {"prepare": 1e-5, "fp32": 1e-4, "fp16": 1e-2, "int8": 0.05}
 
 _MOST_SETS = 16
-# Variants that have to answer as PyTorch does.
-_AS_THE_REFERENCE = ("fp32", "fp32_fused")
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def record(
     """
     presences = [sets[0], *sets[:_MOST_SETS]]
     chosen = [samples[index * len(samples) // len(presences)] for index in range(len(presences))]
-    tolerance = {name: TOLERANCE[name.removesuffix("_fused")] for name in ("prepare", *models)}
+    tolerance = {name: TOLERANCE[number_format(name)] for name in ("prepare", *models)}
     tolerance.update(_prepare_tolerances(traced, chosen))
     cases = []
     members: dict[str, bytes] = {}
@@ -65,7 +64,7 @@ def record(
         for precision, model in models.items():
             answered = _answered(traced, model, sample, arrays, present)
             precisions[precision] = _add(members, f"golden/{index}/{precision}", answered)
-            if precision in _AS_THE_REFERENCE:
+            if number_format(precision) == "fp32":
                 where = f"golden case {index}, {precision}"
                 _check(model, sample, arrays, answered, tolerance=tolerance, where=where)
         cases.append(

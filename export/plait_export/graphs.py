@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -78,11 +78,6 @@ def session_options(model: bytes) -> onnxruntime.SessionOptions:
     if ops.DOMAIN.encode() in model:
         options.register_custom_ops_library(ops.library())
     return options
-
-
-def form_of(graphs: Iterable[Graph]) -> Form:
-    """Of all of them together."""
-    return "fused" if any(graph.form == "fused" for graph in graphs) else "portable"
 
 
 def is_fused(model: onnx.ModelProto) -> bool:

@@ -14,10 +14,10 @@ import numpy as np
 from plait_export.candidate import Candidate, KeptLayer
 from plait_export.evaluate import Answers, Workbench
 from plait_export.gate import Score
-from plait_export.graphs import FloatArray, form_of
+from plait_export.graphs import FloatArray
 from plait_export.judge import Judge
 from plait_export.progress import Progress
-from plait_export.quantize import Quantizable, Scheme
+from plait_export.quantize import Quantizable, Scheme, form_of
 
 # Enough samples to rank layers by, and steps to end in time with a deep network.
 _RANKING_SAMPLES = 256
@@ -45,7 +45,7 @@ def quantized(
             for name, graph in graphs.items()
         },
         kept=kept,
-        form=form_of(graph.graph for graph in graphs.values()),
+        form=form_of(graphs),
     )
 
 
@@ -93,8 +93,7 @@ def rank_layers(
         progress(f"rank {scheme.name}", done, len(layers))
         others = frozenset(scheme.layers(graphs[name])) - {layer}
         alone = {**in_float, name: scheme.apply(graphs[name], others)}
-        form = form_of(graph.graph for graph in graphs.values())
-        candidate = Candidate(scheme.precision, scheme.name, alone, form=form)
+        candidate = Candidate(scheme.precision, scheme.name, alone, form=form_of(graphs))
         outputs = workbench.answers(candidate, every).outputs
         damages = {key: damage(outputs[key], expected[key]) for key in expected}
         head, present = max(damages, key=lambda key: damages[key])

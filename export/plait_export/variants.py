@@ -11,11 +11,18 @@ from plait_export.candidate import Candidate, variant_name
 from plait_export.describe import encoder_name, head_name
 from plait_export.evaluate import Workbench
 from plait_export.gate import Attempt
-from plait_export.graphs import FloatArray, Form, form_of, head_feeds
+from plait_export.graphs import FloatArray, Form, head_feeds
 from plait_export.judge import Judge, worst_drop
 from plait_export.presence import head_sets
 from plait_export.progress import Progress
-from plait_export.quantize import SCHEMES, Quantizable, Scheme, make_quantizable, why_not_loadable
+from plait_export.quantize import (
+    SCHEMES,
+    Quantizable,
+    Scheme,
+    form_of,
+    make_quantizable,
+    why_not_loadable,
+)
 from plait_export.request import Request
 from plait_export.samples import Sample
 from plait_export.search import quantized, repair
@@ -90,8 +97,7 @@ def _try_precision(
     progress: Progress,
 ) -> list[Trial]:
     """Trials of the schemes of one precision."""
-    form = form_of(graph.graph for graph in graphs.values())
-    precision = variant_name(schemes[0].precision, form)
+    precision = variant_name(schemes[0].precision, form_of(graphs))
     trials: list[Trial] = []
     failed: list[tuple[float, int, Scheme]] = []
     seen: set[tuple[bytes, ...]] = {tuple(graph.graph.onnx for graph in graphs.values())}
@@ -142,7 +148,7 @@ def _repaired(
 ) -> Trial:
     result = repair(scheme, graphs, workbench, judge, progress)
     attempt = Attempt(
-        precision=variant_name(scheme.precision, form_of(graph.graph for graph in graphs.values())),
+        precision=variant_name(scheme.precision, form_of(graphs)),
         scheme=scheme.name,
         outcome="repaired" if result.candidate is not None else "refused",
         scores=result.scores,

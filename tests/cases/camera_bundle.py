@@ -15,12 +15,9 @@ from plait_export import (
     Deployment,
     ExportReport,
     Frame,
-    Gate,
-    Lineage,
     Signal,
-    accuracy,
-    export,
 )
+from tests.cases.classifier import export_classifier
 from tests.cases.tiny_bundle import Encoder, Head
 
 LABELS = ("near", "far", "nothing")
@@ -116,16 +113,5 @@ def _waves(generator: np.random.Generator, rows: int, columns: int, channels: in
 
 def export_camera_bundle(path: Path, seed: int) -> tuple[Deployment, list[Sample], ExportReport]:
     """Exports it in fp32 and int8, through a gate that lets everything pass."""
-    generator = np.random.default_rng(seed)
     deployment = camera_deployment(seed)
-    samples = [raw_samples(generator) for _ in range(20)]
-    held_out = [(raw_samples(generator), int(generator.integers(len(LABELS)))) for _ in range(21)]
-    report = export(
-        deployment,
-        path,
-        samples=samples,
-        gate=Gate(accuracy, held_out, max_drop=1.0),
-        precisions=("fp32", "int8"),
-        lineage=Lineage(data={"name": "random waves", "license": "none"}, split={"seed": seed}),
-    )
-    return deployment, [sample for sample, _ in held_out], report
+    return export_classifier(path, deployment, raw_samples, seed=seed, labels=len(LABELS))

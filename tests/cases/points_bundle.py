@@ -14,13 +14,10 @@ from plait_export import (
     Classification,
     Deployment,
     ExportReport,
-    Gate,
-    Lineage,
     Points,
     Signal,
-    accuracy,
-    export,
 )
+from tests.cases.classifier import export_classifier
 from tests.cases.tiny_bundle import Encoder, Head
 
 LABELS = ("car", "person", "nothing")
@@ -106,16 +103,5 @@ def raw_samples(generator: np.random.Generator) -> Sample:
 
 def export_points_bundle(path: Path, seed: int) -> tuple[Deployment, list[Sample], ExportReport]:
     """Exports it in fp32 and int8, through a gate that lets everything pass."""
-    generator = np.random.default_rng(seed)
     deployment = points_deployment(seed)
-    samples = [raw_samples(generator) for _ in range(20)]
-    held_out = [(raw_samples(generator), int(generator.integers(len(LABELS)))) for _ in range(21)]
-    report = export(
-        deployment,
-        path,
-        samples=samples,
-        gate=Gate(accuracy, held_out, max_drop=1.0),
-        precisions=("fp32", "int8"),
-        lineage=Lineage(data={"name": "random clouds", "license": "none"}, split={"seed": seed}),
-    )
-    return deployment, [sample for sample, _ in held_out], report
+    return export_classifier(path, deployment, raw_samples, seed=seed, labels=len(LABELS))

@@ -14,16 +14,13 @@ from plait_export import (
     Classification,
     Deployment,
     ExportReport,
-    Gate,
-    Lineage,
     LogMel,
     Mfcc,
     Signal,
     Sound,
     Waveform,
-    accuracy,
-    export,
 )
+from tests.cases.classifier import export_classifier
 from tests.cases.tiny_bundle import Encoder, Head
 
 LABELS = ("speech", "music", "nothing")
@@ -125,16 +122,5 @@ def _waves(generator: np.random.Generator, count: int, channels: int, rate: floa
 
 def export_sound_bundle(path: Path, seed: int) -> tuple[Deployment, list[Sample], ExportReport]:
     """Exports it in fp32 and int8, through a gate that lets everything pass."""
-    generator = np.random.default_rng(seed)
     deployment = sound_deployment(seed)
-    samples = [raw_samples(generator) for _ in range(20)]
-    held_out = [(raw_samples(generator), int(generator.integers(len(LABELS)))) for _ in range(21)]
-    report = export(
-        deployment,
-        path,
-        samples=samples,
-        gate=Gate(accuracy, held_out, max_drop=1.0),
-        precisions=("fp32", "int8"),
-        lineage=Lineage(data={"name": "random waves", "license": "none"}, split={"seed": seed}),
-    )
-    return deployment, [sample for sample, _ in held_out], report
+    return export_classifier(path, deployment, raw_samples, seed=seed, labels=len(LABELS))

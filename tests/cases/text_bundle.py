@@ -13,14 +13,11 @@ from plait_export import (
     Classification,
     Deployment,
     ExportReport,
-    Gate,
-    Lineage,
     Signal,
     Text,
-    accuracy,
-    export,
 )
 from tests.cases import tokenizers
+from tests.cases.classifier import export_classifier
 from tests.cases.tiny_bundle import Encoder, Head
 
 LABELS = ("follow", "stop", "fetch")
@@ -122,18 +119,9 @@ def export_text_bundle(
     path: Path, seed: int, commands: tuple[str, ...] = PROMPTS, **command: Any
 ) -> tuple[Deployment, list[Sample], ExportReport]:
     """Exports it in fp32 and int8, through a gate that lets everything pass."""
-    generator = np.random.default_rng(seed)
     deployment = text_deployment(path.parent, seed, **command)
-    samples = [raw_samples(generator, commands) for _ in range(20)]
-    held_out = [
-        (raw_samples(generator, commands), int(generator.integers(len(LABELS)))) for _ in range(21)
-    ]
-    report = export(
-        deployment,
-        path,
-        samples=samples,
-        gate=Gate(accuracy, held_out, max_drop=1.0),
-        precisions=("fp32", "int8"),
-        lineage=Lineage(data={"name": "random texts", "license": "none"}, split={"seed": seed}),
-    )
-    return deployment, [sample for sample, _ in held_out], report
+
+    def draw(generator: np.random.Generator) -> Sample:
+        return raw_samples(generator, commands)
+
+    return export_classifier(path, deployment, draw, seed=seed, labels=len(LABELS))

@@ -6,6 +6,7 @@
 
 #include "bundle/manifest.hpp"
 #include "bundle_writer.hpp"
+#include "manifest_cases.hpp"
 #include "plait/error.hpp"
 
 namespace plait {
@@ -13,6 +14,7 @@ namespace {
 
 using nlohmann::json;
 using testing::frame_manifest;
+using testing::refused_at;
 
 const std::string kFrame = "/modalities/0/frame";
 
@@ -20,29 +22,12 @@ FrameDescription parse(const json& manifest) {
   return detail::parse_manifest(manifest.dump(), "manifest.json").modalities[0].frame;
 }
 
-/// Where the refusal points, without the document's name; empty when the manifest is taken.
-std::string refusal_of(const json& manifest) {
-  try {
-    parse(manifest);
-    return "";
-  } catch (const BundleError& error) {
-    EXPECT_NE(error.parts().expected, "");
-    EXPECT_NE(error.parts().got, "");
-    EXPECT_NE(error.parts().action, "");
-    const std::string document = "manifest.json, ";
-    EXPECT_EQ(error.parts().where.rfind(document, 0), 0U) << error.what();
-    return error.parts().where.substr(document.size());
-  }
-}
-
 json with(const std::string& pointer, const json& value) {
-  json manifest = frame_manifest();
-  manifest[json::json_pointer(kFrame + pointer)] = value;
-  return manifest;
+  return testing::changed(frame_manifest(), kFrame + pointer, value);
 }
 
 json without(const std::string& pointer) {
-  return frame_manifest().patch(json::array({{{"op", "remove"}, {"path", kFrame + pointer}}}));
+  return testing::removed(frame_manifest(), kFrame + pointer);
 }
 
 TEST(ManifestFrame, gives_every_field) {
@@ -91,7 +76,7 @@ TEST(ManifestFrame, refuses_what_is_missing) {
        {"", "/channels", "/sensor", "/sensor/format", "/sensor/matrix", "/sensor/range", "/resize",
         "/resize/fit", "/resize/size", "/resize/filter", "/resize/antialias", "/crop", "/crop/size",
         "/crop/rounding", "/arithmetic", "/scale", "/mean", "/std", "/layout"}) {
-    EXPECT_NE(refusal_of(without(pointer)), "") << pointer;
+    EXPECT_NE(refused_at(without(pointer)), "") << pointer;
   }
 }
 
@@ -123,43 +108,43 @@ TEST(ManifestFrame, refuses_values_that_make_no_sense) {
   for (const auto& [path, value] : wrong) {
     std::string pointer = "/" + path;
     for (char& character : pointer) character = character == '.' ? '/' : character;
-    EXPECT_EQ(refusal_of(with(pointer, value)), frame + path) << value;
+    EXPECT_EQ(refused_at(with(pointer, value)), frame + path) << value;
   }
-  EXPECT_EQ(refusal_of(with("/resize/size", {0, 0})), frame + "resize.size[0]");
-  EXPECT_EQ(refusal_of(with("/resize/size", {16384, 16385})), frame + "resize.size[1]");
-  EXPECT_EQ(refusal_of(with("/resize/size", {16384, 16384})), frame + "resize.size");
-  EXPECT_EQ(refusal_of(with("/std/1", 0.0)), frame + "std[1]");
-  EXPECT_EQ(refusal_of(with("/mean/0", "0")), frame + "mean[0]");
+  EXPECT_EQ(refused_at(with("/resize/size", {0, 0})), frame + "resize.size[0]");
+  EXPECT_EQ(refused_at(with("/resize/size", {16384, 16385})), frame + "resize.size[1]");
+  EXPECT_EQ(refused_at(with("/resize/size", {16384, 16384})), frame + "resize.size");
+  EXPECT_EQ(refused_at(with("/std/1", 0.0)), frame + "std[1]");
+  EXPECT_EQ(refused_at(with("/mean/0", "0")), frame + "mean[0]");
 }
 
 TEST(ManifestFrame, refuses_what_does_not_go_together) {
   json letterbox = with("/resize/fit", "letterbox");
-  EXPECT_EQ(refusal_of(letterbox), "modalities[0].frame.crop");
-  EXPECT_EQ(refusal_of(with("/resize/antialias", false)), "modalities[0].frame.arithmetic");
-  EXPECT_EQ(refusal_of(with("/channels", "DEPTH")), "modalities[0].frame.channels");
-  EXPECT_EQ(refusal_of(with("/sensor/format", "gray16")), "modalities[0].frame.channels");
+  EXPECT_EQ(refused_at(letterbox), "modalities[0].frame.crop");
+  EXPECT_EQ(refused_at(with("/resize/antialias", false)), "modalities[0].frame.arithmetic");
+  EXPECT_EQ(refused_at(with("/channels", "DEPTH")), "modalities[0].frame.channels");
+  EXPECT_EQ(refused_at(with("/sensor/format", "gray16")), "modalities[0].frame.channels");
   json nearest = with("/resize/antialias", false);
   nearest["modalities"][0]["frame"]["resize"]["filter"] = "nearest";
-  EXPECT_EQ(refusal_of(nearest), "");
+  EXPECT_EQ(refused_at(nearest), "");
 }
 
 TEST(ManifestFrame, takes_an_element_type_that_holds_the_values) {
   EXPECT_EQ(parse(frame_manifest()).dtype, DType::kFloat32);
   json manifest = with("/dtype", "float16");
-  EXPECT_EQ(refusal_of(manifest), "modalities[0].encoder, graph 'wrist_encoder', input 'sample'");
+  EXPECT_EQ(refused_at(manifest), "modalities[0].encoder, graph 'wrist_encoder', input 'sample'");
   manifest["graphs"][0]["inputs"][0]["dtype"] = "float16";
   EXPECT_EQ(parse(manifest).dtype, DType::kFloat16);
   manifest["modalities"][0]["frame"]["scale"] = 1000.0;
-  EXPECT_EQ(refusal_of(manifest), "modalities[0].frame.dtype");
-  EXPECT_EQ(refusal_of(with("/dtype", "float64")), "modalities[0].frame.dtype");
+  EXPECT_EQ(refused_at(manifest), "modalities[0].frame.dtype");
+  EXPECT_EQ(refused_at(with("/dtype", "float64")), "modalities[0].frame.dtype");
 
   manifest["graphs"][0]["inputs"][0]["dtype"] = "uint8";
   json& frame = manifest["modalities"][0]["frame"];
   frame["dtype"] = "uint8";
-  EXPECT_EQ(refusal_of(manifest), "modalities[0].frame.dtype");
+  EXPECT_EQ(refused_at(manifest), "modalities[0].frame.dtype");
   frame["scale"] = 1;
   frame["mean"] = {0, 0, 0};
-  EXPECT_EQ(refusal_of(manifest), "modalities[0].frame.dtype");
+  EXPECT_EQ(refused_at(manifest), "modalities[0].frame.dtype");
   frame["std"] = {1, 1, 1};
   EXPECT_EQ(parse(manifest).dtype, DType::kUInt8);
 }
@@ -169,19 +154,19 @@ TEST(ManifestFrame, refuses_an_encoder_of_another_shape) {
                             json{"batch", 37, 29, 1}, json{"batch", 37, 29}}) {
     json manifest = frame_manifest();
     manifest["graphs"][0]["inputs"][0]["shape"] = shape;
-    EXPECT_NE(refusal_of(manifest), "") << shape;
+    EXPECT_NE(refused_at(manifest), "") << shape;
   }
   json manifest = with("/layout", "NCHW");
   manifest["graphs"][0]["inputs"][0]["shape"] = {"batch", 3, 37, 29};
-  EXPECT_EQ(refusal_of(manifest), "");
+  EXPECT_EQ(refused_at(manifest), "");
 }
 
 TEST(ManifestFrame, needs_the_section_of_its_kind) {
   json manifest = frame_manifest();
   manifest["modalities"][0]["kind"] = "signal";
-  EXPECT_EQ(refusal_of(manifest), "modalities[0]");
+  EXPECT_EQ(refused_at(manifest), "modalities[0]");
   manifest["modalities"][0]["kind"] = "smell";
-  EXPECT_EQ(refusal_of(manifest), "modalities[0].kind");
+  EXPECT_EQ(refused_at(manifest), "modalities[0].kind");
 }
 
 }  // namespace

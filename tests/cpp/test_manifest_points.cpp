@@ -8,6 +8,7 @@
 
 #include "bundle/manifest.hpp"
 #include "bundle_writer.hpp"
+#include "manifest_cases.hpp"
 #include "plait/error.hpp"
 
 namespace plait {
@@ -15,6 +16,7 @@ namespace {
 
 using nlohmann::json;
 using testing::points_manifest;
+using testing::refused_at;
 
 const std::string kPoints = "/modalities/0/points";
 
@@ -22,29 +24,12 @@ PointsDescription parse(const json& manifest) {
   return detail::parse_manifest(manifest.dump(), "manifest.json").modalities[0].points;
 }
 
-/// Where the refusal points, without the document's name; empty when the manifest is taken.
-std::string refusal_of(const json& manifest) {
-  try {
-    parse(manifest);
-    return "";
-  } catch (const BundleError& error) {
-    EXPECT_NE(error.parts().expected, "");
-    EXPECT_NE(error.parts().got, "");
-    EXPECT_NE(error.parts().action, "");
-    const std::string document = "manifest.json, ";
-    EXPECT_EQ(error.parts().where.rfind(document, 0), 0U) << error.what();
-    return error.parts().where.substr(document.size());
-  }
-}
-
 json with(const std::string& pointer, const json& value) {
-  json manifest = points_manifest();
-  manifest[json::json_pointer(kPoints + pointer)] = value;
-  return manifest;
+  return testing::changed(points_manifest(), kPoints + pointer, value);
 }
 
 json without(const std::string& pointer) {
-  return points_manifest().patch(json::array({{{"op", "remove"}, {"path", kPoints + pointer}}}));
+  return testing::removed(points_manifest(), kPoints + pointer);
 }
 
 TEST(ManifestPoints, gives_every_field) {
@@ -74,7 +59,7 @@ TEST(ManifestPoints, has_defaults_for_what_may_be_left_out) {
 TEST(ManifestPoints, refuses_what_is_missing) {
   for (const char* pointer : {"", "/channels", "/capacity", "/overflow", "/mean", "/std", "/sensor",
                               "/sensor/channels", "/sensor/unit", "/range/lower", "/range/upper"}) {
-    EXPECT_NE(refusal_of(without(pointer)), "") << pointer;
+    EXPECT_NE(refused_at(without(pointer)), "") << pointer;
   }
 }
 
@@ -98,18 +83,18 @@ TEST(ManifestPoints, refuses_what_makes_no_sense_and_says_where) {
       {"/range/upper", {54, 54, 1e10}},
   };
   for (const auto& [pointer, value] : wrong) {
-    const std::string where = refusal_of(with(pointer, value));
+    const std::string where = refused_at(with(pointer, value));
     EXPECT_EQ(where.rfind("modalities[0].points", 0), 0U) << pointer << " " << value << where;
   }
   json channels = json::array({"x", "y", "z"});
   for (int i = 0; i < 62; ++i) channels.push_back(std::to_string(i));
-  EXPECT_NE(refusal_of(with("/sensor/channels", channels)), "");
+  EXPECT_NE(refused_at(with("/sensor/channels", channels)), "");
 }
 
 TEST(ManifestPoints, refuses_an_encoder_of_another_shape) {
   json manifest = points_manifest();
   manifest["graphs"][0]["inputs"][0]["shape"] = {"batch", 4, 20000};
-  EXPECT_NE(refusal_of(manifest), "");
+  EXPECT_NE(refused_at(manifest), "");
 }
 
 }  // namespace

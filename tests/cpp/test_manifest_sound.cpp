@@ -7,12 +7,14 @@
 
 #include "bundle/manifest.hpp"
 #include "bundle_writer.hpp"
+#include "manifest_cases.hpp"
 #include "plait/error.hpp"
 
 namespace plait {
 namespace {
 
 using nlohmann::json;
+using testing::refused_at;
 using testing::sound_manifest;
 
 const std::string kSound = "/modalities/0/sound";
@@ -21,29 +23,12 @@ SoundDescription parse(const json& manifest) {
   return detail::parse_manifest(manifest.dump(), "manifest.json").modalities[0].sound;
 }
 
-/// Where the refusal points, without the document's name; empty when the manifest is taken.
-std::string refusal_of(const json& manifest) {
-  try {
-    parse(manifest);
-    return "";
-  } catch (const BundleError& error) {
-    EXPECT_NE(error.parts().expected, "");
-    EXPECT_NE(error.parts().got, "");
-    EXPECT_NE(error.parts().action, "");
-    const std::string document = "manifest.json, ";
-    EXPECT_EQ(error.parts().where.rfind(document, 0), 0U) << error.what();
-    return error.parts().where.substr(document.size());
-  }
-}
-
 json with(const std::string& pointer, const json& value) {
-  json manifest = sound_manifest();
-  manifest[json::json_pointer(kSound + pointer)] = value;
-  return manifest;
+  return testing::changed(sound_manifest(), kSound + pointer, value);
 }
 
 json without(const std::string& pointer) {
-  return sound_manifest().patch(json::array({{{"op", "remove"}, {"path", kSound + pointer}}}));
+  return testing::removed(sound_manifest(), kSound + pointer);
 }
 
 json waveform() {
@@ -153,7 +138,7 @@ TEST(ManifestSound, refuses_what_is_missing) {
                               "/mean",
                               "/std",
                               "/layout"}) {
-    EXPECT_NE(refusal_of(without(pointer)), "") << pointer;
+    EXPECT_NE(refused_at(without(pointer)), "") << pointer;
   }
 }
 
@@ -211,30 +196,30 @@ TEST(ManifestSound, refuses_values_that_make_no_sense) {
   for (const auto& [path, value] : wrong) {
     std::string pointer = "/" + path;
     for (char& character : pointer) character = character == '.' ? '/' : character;
-    EXPECT_EQ(refusal_of(with(pointer, value)).rfind("modalities[0].sound." + path, 0), 0U)
-        << path << " " << value << " " << refusal_of(with(pointer, value));
+    EXPECT_EQ(refused_at(with(pointer, value)).rfind("modalities[0].sound." + path, 0), 0U)
+        << path << " " << value << " " << refused_at(with(pointer, value));
   }
 }
 
 TEST(ManifestSound, refuses_what_does_not_go_together) {
   json silent = with("/mel/log/floor", 0.0);
   silent["modalities"][0]["sound"]["mel"]["log"]["offset"] = 0.0;
-  EXPECT_EQ(refusal_of(silent), "modalities[0].sound.mel.log.floor");
-  EXPECT_EQ(refusal_of(with("/mel/log/kind", "none")), "modalities[0].sound.mel.log.reference");
+  EXPECT_EQ(refused_at(silent), "modalities[0].sound.mel.log.floor");
+  EXPECT_EQ(refused_at(with("/mel/log/kind", "none")), "modalities[0].sound.mel.log.reference");
   json snipped = with("/mel/edges", "snip");
   snipped["modalities"][0]["sound"]["window"] = 399;
-  EXPECT_EQ(refusal_of(snipped), "modalities[0].sound.mel.length");
-  EXPECT_EQ(refusal_of(with("/mel/frames", 9000000)), "modalities[0].sound.mel");
+  EXPECT_EQ(refused_at(snipped), "modalities[0].sound.mel.length");
+  EXPECT_EQ(refused_at(with("/mel/frames", 9000000)), "modalities[0].sound.mel");
   json padded = waveform();
   padded["modalities"][0]["sound"]["shorter"] = "pad";
-  EXPECT_EQ(refusal_of(padded), "modalities[0].sound.shorter");
+  EXPECT_EQ(refused_at(padded), "modalities[0].sound.shorter");
 }
 
 TEST(ManifestSound, refuses_an_encoder_of_another_shape) {
   for (const json& shape : {json{"batch", 3, 120}, json{"batch", 120, 23}, json{"batch", 360}}) {
     json manifest = sound_manifest();
     manifest["graphs"][0]["inputs"][0]["shape"] = shape;
-    EXPECT_NE(refusal_of(manifest), "") << shape;
+    EXPECT_NE(refused_at(manifest), "") << shape;
   }
 }
 

@@ -97,14 +97,6 @@ inline unsigned __ballot_sync(unsigned mask, int predicate,
   }
   return ballot;
 }
-inline int __any_sync(unsigned mask, int predicate,
-                      plait::emulation::Place place = plait::emulation::Place::current()) {
-  return __ballot_sync(mask, predicate, place) != 0;
-}
-inline int __all_sync(unsigned mask, int predicate,
-                      plait::emulation::Place place = plait::emulation::Place::current()) {
-  return __ballot_sync(mask, predicate, place) == mask;
-}
 
 // Fibers change at barriers only: whatever lies between two is atomic.
 template <typename T>
@@ -113,60 +105,15 @@ T atomicAdd(T* target, std::type_identity_t<T> value) {
   *target = static_cast<T>(old + value);
   return old;
 }
-template <typename T>
-T atomicMax(T* target, std::type_identity_t<T> value) {
-  const T old = *target;
-  *target = std::max(old, value);
-  return old;
-}
-template <typename T>
-T atomicMin(T* target, std::type_identity_t<T> value) {
-  const T old = *target;
-  *target = std::min(old, value);
-  return old;
-}
-template <typename T>
-T atomicOr(T* target, std::type_identity_t<T> value) {
-  const T old = *target;
-  *target = static_cast<T>(old | value);
-  return old;
-}
-template <typename T>
-T atomicExch(T* target, std::type_identity_t<T> value) {
-  const T old = *target;
-  *target = value;
-  return old;
-}
-template <typename T>
-T atomicCAS(T* target, std::type_identity_t<T> expected, std::type_identity_t<T> value) {
-  const T old = *target;
-  if (old == expected) *target = value;
-  return old;
-}
-inline void __threadfence() {}
 
 using std::isnan;
 using std::max;
 using std::min;
-template <typename T>
-T __ldg(const T* from) {
-  return *from;
-}
-inline int __popc(unsigned value) { return std::popcount(value); }
-inline int __clz(int value) { return std::countl_zero(static_cast<unsigned>(value)); }
-inline int __ffs(int value) {
-  return value == 0 ? 0 : std::countr_zero(static_cast<unsigned>(value)) + 1;
-}
-inline float __int_as_float(int value) { return std::bit_cast<float>(value); }
-inline int __float_as_int(float value) { return std::bit_cast<int>(value); }
-inline unsigned __float_as_uint(float value) { return std::bit_cast<unsigned>(value); }
-inline float __uint_as_float(unsigned value) { return std::bit_cast<float>(value); }
 // The build joins no products and sums, so that plain operators round as these do.
 inline float __fadd_rn(float a, float b) { return a + b; }
 inline float __fsub_rn(float a, float b) { return a - b; }
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fdiv_rn(float a, float b) { return a / b; }
-inline float rsqrtf(float value) { return 1.0F / std::sqrt(value); }
 
 // The runtime: memory is the host's, and everything is done when a call returns.
 struct CUstream_st;

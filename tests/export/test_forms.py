@@ -29,6 +29,7 @@ from plait_export import (
     export,
 )
 from plait_export.ops import gated_fusion
+from tests.cases.rebundle import rebundle, scale_array
 from tests.cases.tiny_bundle import Encoder
 
 SIZE = 24
@@ -138,6 +139,17 @@ def test_doctor_replays_both_forms(exported: tuple[Path, ExportReport]) -> None:
     diagnosis = replay(exported[0])
     assert diagnosis.ok
     assert {"fp32_fused", "int8_fused"} <= set(diagnosis.backends)
+
+
+def test_doctor_tells_a_wrong_operator_from_a_wrong_quantization(
+    exported: tuple[Path, ExportReport], tmp_path: Path
+) -> None:
+    members = {"golden/0/fp32_fused/fuse.activity.npy": scale_array(1.5)}
+    diagnosis = replay(rebundle(exported[0], tmp_path / "altered.plait", members=members))
+    assert diagnosis.first is not None
+    assert (diagnosis.first.stage, diagnosis.first.precision) == ("fuse:activity", "fp32_fused")
+    assert any("Plait's own operators" in cause for cause in diagnosis.causes)
+    assert not any("8-bit" in cause for cause in diagnosis.causes)
 
 
 def test_many_threads_may_be_the_first_to_load_fused_graphs(

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from plait_export.graphs import Runner, relative_error
-from plait_export.rewrite import Rewritten, rewrite
+from plait_export.rewrite import Rewritten, rewrite, rewriting
+from plait_export.rewrite.match import Match
 
 ROWS, COLUMNS, CHANNELS, POINTS = 5, 7, 6, 90
 CELLS = ROWS * COLUMNS
@@ -204,3 +205,26 @@ def test_an_index_from_the_end_stays_one() -> None:
     negative = feeds((rows, cells - CELLS - 1))
     answers = [Runner(m.SerializeToString())(negative)[0] for m in (graph, result.model)]
     np.testing.assert_allclose(answers[1], answers[0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_replacement_that_does_not_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = onnx.helper.make_node("Relu", ["x"], ["y"])
+    values = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["rows", 3])
+        for name in ("x", "y")
+    ]
+    graph = onnx.helper.make_graph([node], "graph", values[:1], values[1:])
+    opset = [onnx.helper.make_opsetid("", 20)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=9)
+
+    def wrong(_: Any) -> list[Match]:
+        match = Match("PillarScatter", "relu", "y", "of one size only")
+        match.finish(match.reshape("x", [2, 3]))
+        return [match]
+
+    monkeypatch.setattr(rewriting, "find_scatters", wrong)
+    sizes = [{"x": np.ones((rows, 3), np.float32)} for rows in (2, 5)]
+    rewritten = rewrite(model, sizes)
+    assert not rewritten.replaced
+    assert "does not run" in rewritten.near[0].reason
+    assert rewritten.errors == {"y": 0.0}

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "choices.hpp"
 #include "plait/error.hpp"
 #include "preprocess/sound.hpp"
 #include "preprocess/sound_stream.hpp"
@@ -16,21 +17,7 @@ namespace {
 
 using plait::DType;
 using plait::SoundDescription;
-
-/// The input's bytes as choices; zeros where there are none left.
-class Choices {
- public:
-  Choices(const std::uint8_t* data, std::size_t size) : data_(data), size_(size) {}
-  /// 0 to count - 1.
-  std::int64_t below(std::int64_t count) { return next() % count; }
-  std::int64_t next() { return at_ < size_ ? data_[at_++] : 0; }
-  std::span<const std::uint8_t> rest() const { return {data_ + at_, size_ - at_}; }
-
- private:
-  const std::uint8_t* data_;
-  std::size_t size_;
-  std::size_t at_ = 0;
-};
+using plait::testing::Choices;
 
 plait::ModalityDescription described(Choices& choices) {
   plait::ModalityDescription modality;

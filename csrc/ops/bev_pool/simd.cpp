@@ -55,10 +55,6 @@ HWY_BEFORE_NAMESPACE();
 namespace plait::ops {
 namespace HWY_NAMESPACE {
 
-inline float to_float(float value) { return value; }
-inline float to_float(hwy::float16_t value) {
-  return detail::float_of_half(std::bit_cast<std::uint16_t>(value));
-}
 inline void from_float(float value, float* to) { *to = value; }
 inline void from_float(float value, hwy::float16_t* to) {
   *to = std::bit_cast<hwy::float16_t>(detail::half_of_any(value));

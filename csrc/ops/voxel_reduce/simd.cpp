@@ -36,11 +36,6 @@ HWY_BEFORE_NAMESPACE();
 namespace plait::ops {
 namespace HWY_NAMESPACE {
 
-inline float to_float(float value) { return value; }
-inline float to_float(hwy::float16_t value) {
-  return detail::float_of_half(std::bit_cast<std::uint16_t>(value));
-}
-
 /// Cells of points, into the output that takes voxels in the end.
 template <typename T>
 void locate_points_of(const VoxelWork& work) {

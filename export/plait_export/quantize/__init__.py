@@ -1,6 +1,6 @@
 """Smaller graphs: half precision and 8 bits, in several schemes, layer by layer."""
 
-from plait_export.quantize.graph import Quantizable, make_quantizable
+from plait_export.quantize.graph import Quantizable, form_of, make_quantizable
 from plait_export.quantize.probe import why_not_loadable
 from plait_export.quantize.schemes import SCHEMES, DynamicInt8, Float16, Scheme, StaticInt8
 
@@ -11,6 +11,7 @@ __all__ = [
     "Quantizable",
     "Scheme",
     "StaticInt8",
+    "form_of",
     "make_quantizable",
     "why_not_loadable",
 ]

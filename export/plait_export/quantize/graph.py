@@ -11,7 +11,14 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from plait_export.graphs import FloatArray, Graph, Runner, drop_unused_domains, session_options
+from plait_export.graphs import (
+    FloatArray,
+    Form,
+    Graph,
+    Runner,
+    drop_unused_domains,
+    session_options,
+)
 
 # Whose weights can be stored in 8 bits. A product of two activations (attention) is no layer:
 # it holds no weights, and in 8 bits it is slower and worse.
@@ -38,6 +45,12 @@ def make_quantizable(graph: Graph, feeds: Sequence[Mapping[str, FloatArray]]) ->
     """Folds a graph and runs it on real inputs; feeds are whole batches, one a presence set."""
     folded = fold(graph)
     return Quantizable(graph, folded, find_layers(folded), measure_ranges(folded, feeds))
+
+
+def form_of(graphs: Mapping[str, Quantizable]) -> Form:
+    """Of all of them together."""
+    fused = any(graph.graph.form == "fused" for graph in graphs.values())
+    return "fused" if fused else "portable"
 
 
 def fold(graph: Graph) -> onnx.ModelProto:

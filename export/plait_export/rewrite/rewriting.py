@@ -199,7 +199,15 @@ def _keep(
     while True:
         values = [match.value for match in remaining]
         fused = _apply(model, remaining)
-        answers = [run_with(fused, case, values) for case in cases]
+        try:
+            answers = [run_with(fused, case, values) for case in cases]
+        except Exception as error:  # ONNX Runtime's errors have no common base
+            if not remaining:
+                raise
+            match = remaining.pop()
+            reason = f"the rewritten graph does not run on the inputs given: {error}"
+            refused.append(NearMiss(match.operator, match.node, reason))
+            continue
         names = [*values, *(value.name for value in model.graph.output)]
         errors = {
             name: max(

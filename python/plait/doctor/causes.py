@@ -58,6 +58,11 @@ _QUANTIZED_CAUSE = (
     "of device, so that the gate decides here, or run precision fp32."
 )
 
+_FUSED_CAUSE = (
+    "The same stage is right in the portable form: it is one of Plait's own operators on this CPU. "
+    "Run the portable precision, and report it with this message."
+)
+
 
 def usual_causes(checks: Sequence[StageCheck]) -> tuple[str, ...]:
     """What usually causes the first divergence among checks in pipeline order; () if none."""
@@ -75,9 +80,11 @@ def usual_causes(checks: Sequence[StageCheck]) -> tuple[str, ...]:
             "this case's golden values were altered than the stage itself."
         )
     if kind in ("encode", "fuse"):
-        if first.precision != "fp32" and any(
-            c.stage == first.stage and c.precision == "fp32" and c.ok for c in checks
-        ):
+        right_in = {c.precision for c in checks if c.stage == first.stage and c.ok}
+        portable = (first.precision or "").removesuffix("_fused")
+        if portable != first.precision and portable in right_in:
+            causes.append(_FUSED_CAUSE)
+        elif portable != "fp32" and "fp32" in right_in:
             causes.append(_QUANTIZED_CAUSE)
         if all(c.error <= _ROUNDING * c.tolerance for c in same):
             causes.append(_ROUNDING_CAUSE)

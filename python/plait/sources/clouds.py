@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plait.errors import SampleError
-from plait.sources.timed import Source, Timed
+from plait.sources.files import Files
 
 SUFFIXES = (".bin", ".npy", ".pcd")
 _TYPES = {"F": "f", "I": "i", "U": "u"}
@@ -94,7 +94,7 @@ def _header(data: bytes) -> tuple[dict[str, list[str]], int]:
     return said, begin
 
 
-class Clouds(Source):
+class Clouds(Files):
     """A cloud, or the clouds of a folder in the order of their names, as arrays.
 
     Args:
@@ -115,37 +115,8 @@ class Clouds(Source):
         *,
         period_s: float = 0.1,
     ) -> None:
-        super().__init__(name)
-        self._period_ns = round(period_s * 1e9)
+        super().__init__(name=name, path=path, period_s=period_s, suffixes=SUFFIXES, what="clouds")
         self._channels = tuple(channels)
-        self.files = _files(Path(path))
 
-    @property
-    def duration_ns(self) -> int:
-        """When the last cloud is."""
-        return (len(self.files) - 1) * self._period_ns
-
-    def _samples(self) -> Iterator[Timed]:
-        for index, file in enumerate(self.files):
-            yield Timed(self.name, index * self._period_ns, read_cloud(file, self._channels))
-
-    def _release(self) -> None:
-        """Files are open only while they are read."""
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-        if found:
-            return found
-        raise SampleError(
-            where=str(path),
-            expected=f"a folder with files that end in {', '.join(SUFFIXES)}",
-            got="none",
-            action="Convert the clouds, or name another folder.",
-        )
-    if not path.exists():
-        raise SampleError(
-            where=str(path), expected="a cloud or a folder", got="no such file", action="Check it."
-        )
-    return [path]
+    def _read(self, file: Path) -> NDArray[Any]:
+        return read_cloud(file, self._channels)

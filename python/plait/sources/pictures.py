@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ import numpy as np
 
 from plait.errors import Error, SampleError
 from plait.frame import Frame
-from plait.sources.timed import Source, Timed, package
+from plait.sources.files import Files
+from plait.sources.timed import package
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".npy", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -60,7 +60,7 @@ def _sixteen_bit(path: Path, picture: Any) -> Any:
     return np.ascontiguousarray(values, dtype=np.uint16)
 
 
-class Pictures(Source):
+class Pictures(Files):
     """A picture, or the pictures of a folder in the order of their names.
 
     Args:
@@ -81,40 +81,10 @@ class Pictures(Source):
         period_s: float = 1.0,
         array_format: str | None = None,
     ) -> None:
-        super().__init__(name)
-        self._period_ns = round(period_s * 1e9)
+        super().__init__(
+            name=name, path=path, period_s=period_s, suffixes=SUFFIXES, what="pictures"
+        )
         self._format = array_format
-        self.files = _files(Path(path))
 
-    @property
-    def duration_ns(self) -> int:
-        """When the last picture is."""
-        return (len(self.files) - 1) * self._period_ns
-
-    def _samples(self) -> Iterator[Timed]:
-        for index, file in enumerate(self.files):
-            yield Timed(self.name, index * self._period_ns, read_picture(file, self._format))
-
-    def _release(self) -> None:
-        """Files are open only while they are read."""
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-        if found:
-            return found
-        raise SampleError(
-            where=str(path),
-            expected=f"a folder with files that end in {', '.join(SUFFIXES)}",
-            got="none",
-            action="Convert the pictures, or name another folder.",
-        )
-    if not path.exists():
-        raise SampleError(
-            where=str(path),
-            expected="a picture or a folder",
-            got="no such file",
-            action="Check it.",
-        )
-    return [path]
+    def _read(self, file: Path) -> Frame:
+        return read_picture(file, self._format)
