@@ -23,17 +23,18 @@ SPEED = """
 Every row is one torch module, exported twice: as standard ONNX operators, run by stock ONNX
 Runtime, and as one fused node in the same ONNX Runtime. Sessions of one and two threads of both run
 interleaved in random order in one process; figures are medians in milliseconds of whole session
-runs on bound inputs. Ratios above 1: ours is faster. `As published` is the form in which published
-training code exports, where that is another than our own portable form. The roofline is the larger
-of reading all inputs and writing all outputs once at the measured copy bandwidth, and of all
+runs on bound inputs; idle threads do not spin. Ratios above 1: ours is faster. `As published` is
+the form in which published training code exports, where that is another than our own portable form
+(for the transformer: absent tokens masked instead of left out). The roofline is the larger of
+reading all inputs and writing all outputs once at the measured copy bandwidth, and of all
 multiplications and additions at the measured rate of ONNX Runtime's matrix product, on one thread.
 
 """
 
 NOTES = """
 Where no gain is to be had: plain attention, matrix products, convolutions and LayerNorm by
-themselves, which stock ONNX Runtime computes at or near the limit; and small inputs, where a
-session's own call (some 10 us) is most of the time.
+themselves, which stock ONNX Runtime computes at or near the limit; small inputs, where a session's
+own call is most of the time; and packing itself, which in standard ONNX saves the same work.
 """
 
 
@@ -50,10 +51,12 @@ def table(document: dict[str, Any]) -> list[str]:
     """The measured rows, with their machine and command."""
     machine, measured = document["machine"], document["measured"]
     packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
+    rounds = [row["rounds"] for row in document["rows"]]
     bandwidth, peak = measured["bandwidth"] / 1e9, measured["peak"] / 1e9
     return [
         f"`{document['command']}`, {machine['date']}: {machine['cpu']}, {machine['cpus']} CPUs, "
-        f"{machine['system']}, {packages}. One thread copies {bandwidth:.1f} GB/s (read and "
+        f"{machine['system']}, {packages}. "
+        f"{min(rounds)} to {max(rounds)} rounds. One thread copies {bandwidth:.1f} GB/s (read and "
         f"written) and multiplies matrices at {peak:.0f} GFLOP/s.",
         "",
         "| Workload | Stock | Ours | Ratio | As published | Ratio | Roofline | Of it | "

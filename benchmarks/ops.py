@@ -110,7 +110,6 @@ def measure(workload: Workload, rounds: int, seed: int) -> dict[str, Any]:
     return {
         "name": workload.name,
         "operator": workload.operator,
-        "large": workload.large,
         "rounds": rounds,
         "ms": {name: spread.median for name, spread in measured.items()},
         "p10_ms": {name: spread.p10 for name, spread in measured.items()},

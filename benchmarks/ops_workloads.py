@@ -20,10 +20,9 @@ from tests.cases import fusion_transformer
 @dataclass(frozen=True)
 class Workload:
     """inputs: of module. bytes: every input read once and every output written once. flops:
-    multiplications and additions that any implementation has to do. goal: the least ratio to stock
-    ONNX Runtime on one thread that is asked for; None: none is. large: whether two threads are
-    expected to pay. common: the same computed as published training code does it, where that
-    exports to another graph than our portable form; takes the same inputs.
+    multiplications and additions that any implementation has to do. common: the same computed as
+    published training code does it, where that exports to another graph than our portable form;
+    takes the same inputs.
     """
 
     name: str
@@ -32,7 +31,6 @@ class Workload:
     inputs: tuple[Tensor, ...]
     bytes: int
     flops: int
-    large: bool
     rounds: int
     common: nn.Module | None = None
 
@@ -82,7 +80,6 @@ def _deformable(generator: Generator, queries: int | None) -> Workload:
         inputs,
         bytes=_bytes(*inputs) + queries * _HEADS * _CHANNELS * 4,
         flops=samples * 4 * _CHANNELS * 2,
-        large=queries > 2000,
         rounds=31 if queries > 2000 else 101,
     )
 
@@ -164,7 +161,6 @@ def _bev_pool(generator: Generator, cameras: int) -> Workload:
         (depth, context),
         bytes=_bytes(depth, context, *module.buffers()) + _CONTEXT * _CELLS * _CELLS * 4,
         flops=points * _CONTEXT * 2,
-        large=True,
         rounds=31,
         common=_LiftSplat(cells).eval(),
     )
@@ -194,7 +190,6 @@ def _gated_fusion(generator: Generator, tokens: int) -> Workload:
         bytes=_bytes(gate, embeddings) + tokens * channels * 4,
         # exp counts as one: nobody computes it in fewer.
         flops=modalities * tokens * channels * 4 + tokens * channels * 6,
-        large=tokens > 1000,
         rounds=201,
     )
 
@@ -236,7 +231,6 @@ def _voxel_reduce(generator: Generator) -> Workload:
         inputs,
         bytes=_bytes(*inputs) + outputs * 4,
         flops=count * (18 + 6 + 5),
-        large=True,
         rounds=61,
     )
 
@@ -261,7 +255,6 @@ def _pillar_scatter(generator: Generator) -> Workload:
         (values,),
         bytes=_bytes(values, cells) + channels * _SIDE * _SIDE * 4,
         flops=count * channels,
-        large=True,
         rounds=31,
     )
 
@@ -285,7 +278,6 @@ def _fusion_transformer(generator: Generator) -> Workload:
         (tokens, presence),
         bytes=_bytes(tokens) * 2 + parameters * 4,
         flops=2 * kept * parameters + layers * 4 * kept * kept * channels,
-        large=True,
         rounds=31,
         common=masking.eval(),
     )
