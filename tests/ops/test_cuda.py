@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -23,13 +22,6 @@ from tests.ops.implementations import cast
 
 BY_NAME = {case.name: case for case in CASES}
 WILD = np.array([-(2**31), -70000, -1, 2**31 - 1, 70000, 2**30], np.int32)
-
-
-@pytest.fixture
-def generator() -> Generator:
-    seed = secrets.randbits(32)
-    print(f"seed {seed}")
-    return np.random.default_rng(seed)
 
 
 def drawn(
@@ -150,7 +142,7 @@ def test_cuda_benchmark_rows_are_right_and_complete() -> None:
         def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
             return torch_ops.gated_fusion(*tensors)
 
-    workload = Workload("fusion", "GatedFusion", Fusion(), inputs, 0, 0, False, 1)
+    workload = Workload("fusion", "GatedFusion", Fusion(), inputs, 0, 0, 1)
     bandwidth = ops_cuda.copy_bandwidth(library, 2, size=1 << 16)
     rows = ops_cuda.rows_of(library, [workload], 2, bandwidth)
     assert [(row["operator"], row["dtype"]) for row in rows] == [

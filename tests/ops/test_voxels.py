@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import warnings
 from typing import Any
 
@@ -23,13 +22,6 @@ GRID: dict[str, Any] = {
 }
 LARGE_GRID: dict[str, Any] = GRID | {"size": [0.05, 0.05, 0.1]}
 BOTH_GRIDS = pytest.mark.parametrize("grid", [GRID, LARGE_GRID], ids=["table", "sort"])
-
-
-@pytest.fixture
-def generator() -> np.random.Generator:
-    seed = secrets.randbits(32)
-    print(f"seed {seed}")
-    return np.random.default_rng(seed)
 
 
 def cloud(generator: np.random.Generator, grid: dict[str, Any]) -> tuple[NDArray[np.float32], ...]:
