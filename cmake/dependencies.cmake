@@ -55,3 +55,15 @@ if(NOT PLAIT_ONNXRUNTIME_INCLUDE)
 endif()
 plait_require(PLAIT_ONNXRUNTIME_INCLUDE "ONNX Runtime's headers"
   "Run scripts/setup, or set PLAIT_ONNXRUNTIME_INCLUDE to the folder of onnxruntime_c_api.h.")
+
+# Headers only: libnvinfer and CUDA's runtime are opened at run time. Without them TensorRT is left out.
+if(NOT PLAIT_TENSORRT_INCLUDE)
+  find_path(PLAIT_TENSORRT_SEARCH NvInferRuntime.h
+            PATHS "$ENV{PLAIT_CACHE}/tensorrt" "$ENV{HOME}/.cache/plait/tensorrt"
+                  "/usr/include/${CMAKE_SYSTEM_PROCESSOR}-linux-gnu")
+  if(PLAIT_TENSORRT_SEARCH)
+    set(PLAIT_TENSORRT_INCLUDE "${PLAIT_TENSORRT_SEARCH}")
+  else()
+    message(STATUS "TensorRT is left out: no NvInferRuntime.h. Run scripts/setup, or set PLAIT_TENSORRT_INCLUDE.")
+  endif()
+endif()

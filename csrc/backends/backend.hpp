@@ -30,18 +30,25 @@ class Executable {
                                          std::span<const TensorView> outputs) = 0;
 };
 
+/// A graph's file in a bundle, and what is known of it.
+struct GraphFile {
+  std::span<const std::byte> model;       ///< its bytes; not needed once it is loaded
+  std::string sha256;                     ///< of the bytes, lower-case hex
+  std::string precision;                  ///< the variant's name
+  GraphForm form = GraphForm::kPortable;  ///< whether it may use Plait's own operators
+  GraphTarget target = GraphTarget::kOnnxRuntime;
+  std::string where;  ///< begins error messages
+};
+
 /// Loads graphs. Thread-safe.
 class Backend {
  public:
   virtual ~Backend() = default;
   /// "onnxruntime 1.32.0, cpu, 2 threads"
   virtual const std::string& description() const noexcept = 0;
-  /// model is the file's bytes and is not needed afterwards. form: whether it may use Plait's own
-  /// operators. where begins error messages.
   /// Throws BackendError, and BundleError when the file's inputs and outputs are not the declared.
   virtual std::unique_ptr<Executable> load(const GraphDescription& graph,
-                                           std::span<const std::byte> model, GraphForm form,
-                                           const std::string& where) = 0;
+                                           const GraphFile& file) = 0;
 };
 
 }  // namespace plait::detail

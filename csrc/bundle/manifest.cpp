@@ -153,6 +153,10 @@ VariantDescription parse_variant(const JsonReader& reader) {
   variant.scheme = reader.field("scheme").text();
   variant.form = reader.field("form").choice<GraphForm>(
       {{"portable", GraphForm::kPortable}, {"fused", GraphForm::kFused}});
+  if (const auto target = reader.optional_field("target")) {
+    variant.target = target->choice<GraphTarget>(
+        {{"onnxruntime", GraphTarget::kOnnxRuntime}, {"tensorrt", GraphTarget::kTensorRT}});
+  }
   for (const auto& [graph, member] : reader.field("members").fields()) {
     variant.members.emplace(graph, member.text(kMaxMemberName));
   }

@@ -119,8 +119,12 @@ std::unique_ptr<detail::Executable> ModelImpl::load_graph(const GraphDescription
                                                           bool verify) {
   const VariantDescription& variant = *manifest().variant(precision_);
   const std::string& member = variant.members.at(graph.name);
-  return backend_->load(graph, bundle_.member(member, verify), variant.form,
-                        bundle_.name() + ", " + member);
+  return backend_->load(graph, {.model = bundle_.member(member, verify),
+                                .sha256 = manifest().members.at(member).sha256,
+                                .precision = precision_,
+                                .form = variant.form,
+                                .target = variant.target,
+                                .where = bundle_.name() + ", " + member});
 }
 
 detail::ContextStore::Lease ModelImpl::lend() {

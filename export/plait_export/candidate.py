@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from plait_export.graphs import Form
+
+
+# What a variant's graphs were made for; ONNX Runtime runs either.
+Target = Literal["onnxruntime", "tensorrt"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class KeptLayer:
 class Candidate:
     """One variant of all graphs. graphs: ONNX by graph name. kept: layers left in float.
 
-    form: "portable", or "fused" where some graph uses Plait's operators.
+    form: "portable", or "fused" where some graph uses Plait's operators. target: "tensorrt" where
+    the types are what TensorRT computes in.
     """
 
     precision: str
@@ -46,11 +51,12 @@ class Candidate:
     graphs: Mapping[str, bytes]
     kept: tuple[KeptLayer, ...] = ()
     form: Form = "portable"
+    target: Target = "onnxruntime"
 
     @property
     def name(self) -> str:
-        """What the bundle calls it, in `precision`: "int8", or "int8_fused" beside it."""
-        return variant_name(self.precision, self.form)
+        """What the bundle calls it, in `precision`: "int8", "int8_fused", "int8_tensorrt"."""
+        return variant_name(self.precision, self.form, self.target)
 
 
 def number_format(variant: str) -> str:
@@ -58,6 +64,7 @@ def number_format(variant: str) -> str:
     return variant.partition("_")[0]
 
 
-def variant_name(precision: str, form: Form) -> str:
-    """What a bundle calls the variant of a number format and a form."""
-    return precision if form == "portable" else f"{precision}_{form}"
+def variant_name(precision: str, form: Form, target: Target = "onnxruntime") -> str:
+    """What a bundle calls the variant of a number format, a form and a target."""
+    name = precision if target == "onnxruntime" else f"{precision}_{target}"
+    return name if form == "portable" else f"{name}_{form}"

@@ -69,6 +69,7 @@ def describe_variant(candidate: Candidate, members: Mapping[str, str]) -> dict[s
         "precision": candidate.name,
         "scheme": candidate.scheme,
         "form": candidate.form,
+        "target": candidate.target,
         "members": dict(members),
     }
     if candidate.kept:

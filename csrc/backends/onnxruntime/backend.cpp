@@ -204,8 +204,8 @@ class OrtBackend final : public Backend {
 
   const std::string& description() const noexcept override { return description_; }
 
-  std::unique_ptr<Executable> load(const GraphDescription& graph, std::span<const std::byte> model,
-                                   GraphForm form, const std::string& where) override {
+  std::unique_ptr<Executable> load(const GraphDescription& graph, const GraphFile& file) override {
+    const std::string& where = file.where;
     const OrtLibrary& library = environment_->library();
     const OrtApi& api = library.api();
     OrtSessionOptions* raw_options = nullptr;
@@ -213,14 +213,14 @@ class OrtBackend final : public Backend {
     const OrtHandle<OrtSessionOptions> options(raw_options, api.ReleaseSessionOptions);
     configure(*raw_options, where);
     OrtSession* raw = nullptr;
-    if (form == GraphForm::kFused) {
+    if (file.form == GraphForm::kFused) {
       library.check(ops::register_custom_ops(raw_options, api), where, "room for the operators");
       library.check(
-          library.create_fused_session(environment_->env(), model, raw_options, &raw), where,
+          library.create_fused_session(environment_->env(), file.model, raw_options, &raw), where,
           "a graph that loads; where only its operators are the matter, load a portable precision");
     } else {
-      library.check(api.CreateSessionFromArray(environment_->env(), model.data(), model.size(),
-                                               raw_options, &raw),
+      library.check(api.CreateSessionFromArray(environment_->env(), file.model.data(),
+                                               file.model.size(), raw_options, &raw),
                     where, "a graph that loads");
     }
     auto session = std::make_shared<Session>(

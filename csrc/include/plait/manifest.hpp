@@ -324,11 +324,18 @@ enum class GraphForm : std::uint8_t {
   kFused      ///< uses Plait's operators (domain ai.plait)
 };
 
+/// What a variant's files were made for. ONNX Runtime runs either.
+enum class GraphTarget : std::uint8_t {
+  kOnnxRuntime,
+  kTensorRT  ///< every tensor's type is what TensorRT computes in; Q/DQ pairs are symmetric
+};
+
 /// One way to run the whole bundle: which file each graph runs from.
 struct VariantDescription {
-  std::string precision;  ///< its name: "fp32", "int8", or "fp32_fused" beside a portable "fp32"
+  std::string precision;  ///< its name: "fp32", "int8", "fp32_fused", "fp16_tensorrt"
   std::string scheme;     ///< how it was quantized, for people
   GraphForm form = GraphForm::kPortable;
+  GraphTarget target = GraphTarget::kOnnxRuntime;
   std::map<std::string, std::string> members;  ///< graph name -> member name
 };
 
