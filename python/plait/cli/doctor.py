@@ -118,6 +118,10 @@ def _environment_table(around: Environment) -> Table:
     ):
         if value is not None:
             table.add_row(name, value)
+    for finding in around.jetson.findings if around.jetson is not None else ():
+        action = f"  {finding.action}" if finding.action else ""
+        style = "yellow" if finding.ok is False else "dim" if finding.ok is None else ""
+        table.add_row(finding.name, Text(f"{finding.value}{action}", style=style))
     return table
 
 
