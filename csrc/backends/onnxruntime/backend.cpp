@@ -211,7 +211,7 @@ class OrtBackend final : public Backend {
     OrtSessionOptions* raw_options = nullptr;
     library.check(api.CreateSessionOptions(&raw_options), where, "session options");
     const OrtHandle<OrtSessionOptions> options(raw_options, api.ReleaseSessionOptions);
-    configure(*raw_options, where);
+    configure(*raw_options, file.target, where);
     OrtSession* raw = nullptr;
     if (file.form == GraphForm::kFused) {
       library.check(ops::register_custom_ops(raw_options, api), where, "room for the operators");
@@ -229,13 +229,15 @@ class OrtBackend final : public Backend {
   }
 
  private:
-  void configure(OrtSessionOptions& options, const std::string& where) const {
+  void configure(OrtSessionOptions& options, GraphTarget target, const std::string& where) const {
     const OrtLibrary& library = environment_->library();
     const OrtApi& api = library.api();
     const auto entry = [&](const char* key, const char* value) {
       library.check(api.AddSessionConfigEntry(&options, key, value), where, key);
     };
-    library.check(api.SetSessionGraphOptimizationLevel(&options, ORT_ENABLE_ALL), where,
+    // A graph for engines says where each value is rounded, which optimizations would change.
+    const auto level = target == GraphTarget::kTensorRT ? ORT_DISABLE_ALL : ORT_ENABLE_ALL;
+    library.check(api.SetSessionGraphOptimizationLevel(&options, level), where,
                   "graph optimization");
     library.check(api.SetSessionExecutionMode(&options, ORT_SEQUENTIAL), where, "sequential runs");
     if (environment_->pool_fits(threads_, spin_)) {
