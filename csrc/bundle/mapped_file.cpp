@@ -53,13 +53,17 @@ class Descriptor {
 
 }  // namespace
 
-MappedFile::MappedFile(const std::filesystem::path& path) {
-  // Not blocking: opening a named pipe would wait for a writer for ever.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (file.value() < 0) refuse_errno(path, errno);
+// Not blocking: opening a named pipe would wait for a writer for ever.
+MappedFile::MappedFile(const std::filesystem::path& path)
+    : MappedFile(
+          Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)).value(),
+          path) {}
+
+MappedFile::MappedFile(int descriptor, const std::filesystem::path& path) {
+  if (descriptor < 0) refuse_errno(path, errno);
 
   struct stat status {};
-  if (::fstat(file.value(), &status) != 0) refuse_errno(path, errno);
+  if (::fstat(descriptor, &status) != 0) refuse_errno(path, errno);
   if (S_ISDIR(status.st_mode)) {
     refuse(path, "a directory", "Pass the .plait file, not its folder.");
   }
@@ -70,7 +74,7 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   }
 
   const auto size = static_cast<std::size_t>(status.st_size);
-  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value(), 0);
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
   if (address == MAP_FAILED) refuse_errno(path, errno);
   bytes_ = {static_cast<const std::byte*>(address), size};
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bindings/python/arrays.hpp"
+#include "bindings/python/engines.hpp"
 #include "bindings/python/errors.hpp"
 #include "bindings/python/frames.hpp"
 #include "bindings/python/ops.hpp"
@@ -189,6 +190,7 @@ py::memoryview read(const py::object& self, const std::string& member, bool veri
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.doc() = "Plait's C++ core. Use the package plait, which wraps it.";
   register_errors();
+  register_engine_cache(m);
   register_operators(m);
   m.def("version", [] { return std::string(version()); });
 

@@ -1,0 +1,62 @@
+// backends/tensorrt/engine_files.hpp: the two files of a cached engine, written whole or not at
+// all.
+//
+// HEX.plan is the engine alone, byte for byte. HEX.json beside it says what it is: the key, the
+// plan's size and SHA-256, when it was built, and the builder's report. Written last, it is what
+// makes the plan an engine of the cache.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "backends/tensorrt/engine_key.hpp"
+#include "backends/tensorrt/file_lock.hpp"
+
+namespace plait::detail {
+
+/// What HEX.json says.
+struct EngineDescription {
+  EngineKey key;
+  std::string sha256;       ///< of the plan
+  std::uint64_t bytes = 0;  ///< of the plan
+  std::chrono::sys_time<std::chrono::nanoseconds> built;
+  std::string report;  ///< the builder's, one JSON object
+};
+
+/// Throws BundleError for text that describes no engine, or is longer than 64 MiB.
+EngineDescription parse_description(std::string_view text, const std::string& where);
+
+/// Throws ConfigError for a key or a report that makes none.
+std::string description_text(const EngineDescription& description);
+
+/// The same of a file. Throws BundleError too where it can't be read or is no regular file.
+EngineDescription read_description(const std::filesystem::path& path);
+
+/// A file being written, under a name that no reader looks at. Gone unless published. Holds a lock
+/// on it, so that a sweep tells it from what a killed process left.
+class Draft {
+ public:
+  /// folder/stem.XXXXXX.tmp. Throws BackendError.
+  Draft(const std::filesystem::path& folder, const std::string& stem);
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+  ~Draft();
+
+  /// Writes and waits until the disk has it. Throws BackendError: the disk is full, or broken.
+  void write(std::span<const std::byte> bytes);
+  /// Gives it its name, in the place of what had it. Throws BackendError.
+  void publish(const std::filesystem::path& path);
+
+ private:
+  std::string name_;
+  Descriptor file_;
+};
+
+/// Waits until the disk has the folder's names. A file system that can't is left alone.
+void sync_folder(const std::filesystem::path& folder) noexcept;
+
+}  // namespace plait::detail
