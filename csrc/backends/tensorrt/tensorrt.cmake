@@ -7,12 +7,15 @@ if(PLAIT_TENSORRT_INCLUDE)
     "${CMAKE_CURRENT_LIST_DIR}/cuda_declarations" "${PLAIT_TENSORRT_INCLUDE}")
 
   target_sources(plait_objects PRIVATE
+    backends/tensorrt/backend.cpp
     backends/tensorrt/cuda_runtime.cpp
     backends/tensorrt/engine.cpp
+    backends/tensorrt/engine_choice.cpp
     backends/tensorrt/host_locks.cpp
     backends/tensorrt/library.cpp
     backends/tensorrt/port.cpp
     backends/tensorrt/search.cpp)
   target_link_libraries(plait_objects PRIVATE plait_tensorrt_headers)
-  target_compile_definitions(plait_objects PRIVATE PLAIT_WITH_TENSORRT)
+else()
+  target_sources(plait_objects PRIVATE backends/tensorrt/absent.cpp)
 endif()
