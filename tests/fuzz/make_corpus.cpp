@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "backends/tensorrt/engine_files.hpp"
 #include "bundle_writer.hpp"
 #include "tokenizer_cases.hpp"
 
@@ -132,7 +133,28 @@ void make_texts(const std::filesystem::path& tokenizers, const std::filesystem::
   }
 }
 
+/// An engine's description, and what a beginning of one may look like.
+void write_descriptions(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  plait::detail::EngineDescription engine;
+  engine.key = {.graph_sha256 = std::string(64, 'a'),
+                .precision = "fp16_tensorrt",
+                .profiles = R"({"x":[[1,3],[1,3],[4,3]]})",
+                .tensorrt = "10.14.1.48",
+                .device = "Orin",
+                .compute_capability = "8.7",
+                .driver = "36.4.3",
+                .plugins = ""};
+  engine.sha256 = std::string(64, 'b');
+  engine.bytes = 1000;
+  engine.report = R"({"seconds":1.5,"layers":[{"name":"a","type":"gemm"}]})";
+  const std::string text = plait::detail::description_text(engine);
+  write(folder / "example", text.data(), text.size());
+  write(folder / "half", text.data(), text.size() / 2);
+}
+
 void make_corpus(const std::filesystem::path& folder) {
+  write_descriptions(folder / "engine_description");
   write_frames(folder / "frame");
   const std::filesystem::path bundles = folder / "bundle";
   const std::filesystem::path manifests = folder / "manifest";

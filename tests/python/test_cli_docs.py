@@ -83,6 +83,7 @@ def folder(
     (tmp_path / "watch.py").write_text(SCRIPT)
     write_graph(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PLAIT_ENGINE_CACHE", str(tmp_path / "engines"))  # one command clears it
     return tmp_path
 
 

@@ -11,6 +11,7 @@ import typer
 
 import plait
 from plait.cli.bench import bench
+from plait.cli.cache import cache
 from plait.cli.doctor import doctor
 from plait.cli.export import export
 from plait.cli.inspect_bundle import inspect
@@ -37,6 +38,7 @@ app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": False},
 )(export)
 app.command()(rewrite)
+app.add_typer(cache, name="cache")
 
 
 @app.command(name="cmake-dir")
