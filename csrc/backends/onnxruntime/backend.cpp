@@ -7,6 +7,7 @@
 
 #include "backends/onnxruntime/handle.hpp"
 #include "backends/onnxruntime/library.hpp"
+#include "backends/onnxruntime/providers.hpp"
 #include "ops/adapters/onnxruntime.hpp"
 #include "plait/error.hpp"
 
@@ -199,8 +200,12 @@ class OrtBackend final : public Backend {
         threads_(threads),
         spin_(options.spin),
         arena_(options.arena),
-        description_("onnxruntime " + environment_->library().version() + ", cpu, " +
-                     std::to_string(threads) + (threads == 1 ? " thread" : " threads")) {}
+        provider_(provider_named(options.device)),
+        description_("onnxruntime " + environment_->library().version() + ", " +
+                     detail::name_of(provider_) + ", " + std::to_string(threads) +
+                     (threads == 1 ? " thread" : " threads")) {
+    require_provider(environment_->library(), provider_);
+  }
 
   const std::string& description() const noexcept override { return description_; }
 
@@ -212,6 +217,7 @@ class OrtBackend final : public Backend {
     library.check(api.CreateSessionOptions(&raw_options), where, "session options");
     const OrtHandle<OrtSessionOptions> options(raw_options, api.ReleaseSessionOptions);
     configure(*raw_options, file.target, where);
+    append_provider(library, provider_, *raw_options, where);
     OrtSession* raw = nullptr;
     if (file.form == GraphForm::kFused) {
       library.check(ops::register_custom_ops(raw_options, api), where, "room for the operators");
@@ -258,6 +264,7 @@ class OrtBackend final : public Backend {
   int threads_;
   bool spin_;
   bool arena_;
+  OrtProvider provider_;
   std::string description_;
 };
 
