@@ -1,106 +1,107 @@
-"""File trees of Jetson boards, as far as `plait doctor` reads them.
+"""File trees of Jetsons as public documentation describes them. NOT taken from devices.
 
-Described from public documentation and reports (NVIDIA's Jetson Linux Developer Guide, "Platform
-Power and Performance"; jetson_clocks' own paths), not recorded on boards of ours.
+Sources: Jetson Linux Developer Guide (r36, r38: power and performance of Orin and Thor), NVIDIA's
+container and JetPack documentation, and listings that users published. Numbers that documentation
+does not give (build ids, library patch levels) are plausible, no more.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-_ORIN_NANO_MODES = """\
-< PARAM TYPE=FILE NAME=CPU_ONLINE >
-CORE_0 /sys/devices/system/cpu/cpu0/online
-# < POWER_MODEL ID=9 NAME=OFF >
-< POWER_MODEL ID=0 NAME=15W >
-CPU_ONLINE CORE_0 1
-< POWER_MODEL ID=1 NAME=25W >
-< POWER_MODEL ID=2 NAME=MAXN_SUPER >
-< POWER_MODEL ID=3 NAME=7W >
-< PM_CONFIG DEFAULT=1 >
-"""
+Tree = dict[str, str]
 
-_AGX_ORIN_MODES = """\
-< POWER_MODEL ID=0 NAME=MAXN >
-< POWER_MODEL ID=1 NAME=MODE_15W >
-< POWER_MODEL ID=2 NAME=MODE_30W >
-< POWER_MODEL ID=3 NAME=MODE_50W >
-"""
-
-_THOR_MODES = "< POWER_MODEL ID=0 NAME=MAXN >\n< POWER_MODEL ID=1 NAME=120W >\n"
-
-_SWAPS = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+_CPUFREQ = "sys/devices/system/cpu/cpufreq"
 
 
-def _cpu(policies: int, lowest: int, highest: int) -> dict[str, str]:
-    folder = "sys/devices/system/cpu/cpufreq"
-    files = {}
-    for index in range(0, 4 * policies, 4):
-        files[f"{folder}/policy{index}/scaling_min_freq"] = f"{lowest}\n"
-        files[f"{folder}/policy{index}/scaling_max_freq"] = f"{highest}\n"
-    return files
+def _clocks(device: str, gpu_hz: tuple[int, int], cpu_khz: tuple[int, int], policies: int) -> Tree:
+    tree = {
+        f"sys/class/devfreq/{device}/min_freq": f"{gpu_hz[0]}\n",
+        f"sys/class/devfreq/{device}/max_freq": f"{gpu_hz[1]}\n",
+    }
+    for policy in range(policies):
+        tree[f"{_CPUFREQ}/policy{4 * policy}/scaling_min_freq"] = f"{cpu_khz[0]}\n"
+        tree[f"{_CPUFREQ}/policy{4 * policy}/scaling_max_freq"] = f"{cpu_khz[1]}\n"
+    return tree
 
 
-def _devfreq(name: str, current: int, lowest: int, highest: int) -> dict[str, str]:
-    folder = f"sys/class/devfreq/{name}"
-    values = {"cur_freq": current, "min_freq": lowest, "max_freq": highest}
-    return {f"{folder}/{file}": f"{value}\n" for file, value in values.items()}
+def _modes(default: int, *names: str) -> str:
+    lines = ["# nvpmodel.conf", "< PARAM TYPE=FILE NAME=CPU_ONLINE >"]
+    for number, name in enumerate(names):
+        lines += [f"< POWER_MODEL ID={number} NAME={name} >", "CPU_ONLINE CORE_0 1"]
+    return "\n".join([*lines, f"< PM_CONFIG DEFAULT={default} >", ""])
 
 
-# As delivered: a mode that caps, clocks that move, zram for half of the memory.
-ORIN_NANO = {
+def _zram(count: int, kibibytes: int) -> str:
+    header = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+    rows = (f"/dev/zram{i}\tpartition\t{kibibytes}\t\t0\t\t5\n" for i in range(count))
+    return header + "".join(rows)
+
+
+# JetPack 6.2 as it comes: 25 W of 7, 15, 25 and MAXN_SUPER, clocks free, zram only.
+ORIN_NANO: Tree = {
+    "proc/device-tree/model": "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super\0",
     "etc/nv_tegra_release": "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, "
-    "EABI: aarch64, DATE: Wed Jan  8 01:49:37 UTC 2025\n",
-    "proc/device-tree/model": "NVIDIA Jetson Orin Nano Developer Kit\0",
-    "etc/nvpmodel.conf": _ORIN_NANO_MODES,
-    "var/lib/nvpmodel/status": "pmode:0001\n",
-    **_cpu(2, 729600, 1344000),
-    **_devfreq("17000000.gpu", 306000000, 306000000, 918000000),
-    "proc/swaps": _SWAPS
-    + "".join(f"/dev/zram{i}   partition\t635104\t\t0\t\t5\n" for i in range(6)),
+    "EABI: aarch64, DATE: Wed Jan  8 01:49:37 UTC 2025\n# KERNEL_VARIANT: oot\n",
+    "var/lib/dpkg/status": "Package: nvidia-jetson\nVersion: 1\n\nPackage: nvidia-jetpack\n"
+    "Status: install ok installed\nArchitecture: arm64\nVersion: 6.2+b77\n\nPackage: zlib1g\n"
+    "Version: 1:1.2.11\n",
+    "etc/nvpmodel.conf": _modes(1, "15W", "25W", "MAXN_SUPER", "7W"),
+    "var/lib/nvpmodel/status": "pmode:0001",
+    "proc/swaps": _zram(6, 650_000),
     "usr/bin/tegrastats": "",
-    "usr/lib/aarch64-linux-gnu/libnvinfer.so.10.3.0": "",
+    "usr/lib/aarch64-linux-gnu/libnvinfer.so": "",
     "usr/lib/aarch64-linux-gnu/libnvinfer.so.10": "",
-    "usr/local/cuda/version.json": '{"cuda": {"name": "CUDA SDK", "version": "12.6.11"}}',
+    "usr/lib/aarch64-linux-gnu/libnvinfer.so.10.3.0": "",
+    "usr/lib/aarch64-linux-gnu/libnvinfer_plugin.so.10.3.0": "",
+    "usr/lib/aarch64-linux-gnu/libcudnn.so.9.3.0": "",
+    "usr/local/cuda/targets/aarch64-linux/lib/libcudart.so.12.6.68": "",
+    "dev/nvhost-gpu": "",
+    **_clocks("17000000.gpu", (306_000_000, 918_000_000), (729_600, 1_344_000), 2),
 }
 
-# MAXN, locked by jetson_clocks, swap on a disk.
-AGX_ORIN = {
-    "etc/nv_tegra_release": "# R36 (release), REVISION: 4.0, GCID: 37537400, BOARD: generic\n",
+# JetPack 6.1, MAXN, after jetson_clocks, with a swap file.
+AGX_ORIN: Tree = {
     "proc/device-tree/model": "NVIDIA Jetson AGX Orin Developer Kit\0",
-    "etc/nvpmodel.conf": _AGX_ORIN_MODES,
-    "var/lib/nvpmodel/status": "pmode:0000\n",
-    **_cpu(3, 2201600, 2201600),
-    **_devfreq("17000000.gpu", 1300500000, 1300500000, 1300500000),
-    "proc/swaps": _SWAPS + "/mnt/16GB.swap   file\t16777212\t0\t-2\n",
+    "etc/nv_tegra_release": "# R36 (release), REVISION: 4.0, GCID: 37537400, BOARD: generic, "
+    "EABI: aarch64, DATE: Fri Sep 13 04:36:44 UTC 2024\n",
+    "etc/nvpmodel.conf": _modes(2, "MAXN", "15W", "30W", "50W"),
+    "var/lib/nvpmodel/status": "pmode:0000",
+    "proc/swaps": _zram(2, 1_000_000) + "/mnt/16GB.swap\tfile\t16777212\t0\t-2\n",
     "usr/bin/tegrastats": "",
     "usr/lib/aarch64-linux-gnu/libnvinfer.so.10.3.0": "",
-    "usr/local/cuda/version.json": '{"cuda": {"version": "12.6.68"}}',
+    "usr/local/cuda/targets/aarch64-linux/lib/libcudart.so.12.6.68": "",
+    "dev/nvhost-gpu": "",
+    **_clocks("17000000.gpu", (1_300_500_000, 1_300_500_000), (2_201_600, 2_201_600), 3),
 }
 
-# Memory's clock is a devfreq device here; nothing swaps.
-THOR = {
-    "etc/nv_tegra_release": "# R39 (release), REVISION: 2.0, GCID: 43000000, BOARD: generic\n",
+# JetPack 7, seen from a container without the GPU: little of the host is there.
+THOR_CONTAINER: Tree = {
+    ".dockerenv": "",
     "proc/device-tree/model": "NVIDIA Jetson AGX Thor Developer Kit\0",
-    "etc/nvpmodel.conf": _THOR_MODES,
-    "var/lib/nvpmodel/status": "pmode:0001\n",
-    **_cpu(3, 2601000, 2601000),
-    **_devfreq("gpu-gpc-0", 1575000000, 1575000000, 1575000000),
-    **_devfreq("gpu-nvd-0", 1692000000, 306000000, 1692000000),
-    **_devfreq("bwmgr", 4266000000, 4266000000, 4266000000),
-    "proc/swaps": _SWAPS,
-    "usr/bin/tegrastats": "",
-    "usr/lib/aarch64-linux-gnu/libnvinfer.so.11.1.0": "",
-    "usr/local/cuda/version.json": '{"cuda": {"version": "13.0.2"}}',
+    "proc/swaps": _zram(0, 0),
+    "proc/driver/nvidia/version": "NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  "
+    "580.00  Release Build\nGCC version:  gcc version 13.3.0\n",
+    "usr/local/cuda/version.json": '{"cuda": {"name": "CUDA SDK", "version": "13.0.1"}}',
+    **_clocks("gpu-gpc-0", (315_000_000, 1_575_000_000), (972_000, 2_601_000), 4),
 }
 
-# In a container that was given none of the files: the device tree alone tells.
-CONTAINER = {"proc/device-tree/model": "NVIDIA Jetson Orin NX Engineering Reference\0"}
+# The same device itself; nobody has chosen a mode yet.
+THOR: Tree = {
+    **{name: text for name, text in THOR_CONTAINER.items() if name != ".dockerenv"},
+    "etc/nv_tegra_release": "# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic, "
+    "EABI: aarch64, DATE: Fri Aug 22 00:55:42 UTC 2025\n",
+    "etc/nvpmodel.conf": _modes(1, "MAXN", "120W", "90W", "70W"),
+    "usr/lib/aarch64-linux-gnu/libnvinfer.so.10.13.3": "",
+    "usr/lib/aarch64-linux-gnu/libnvinfer.so.11.1.0": "",
+    "usr/bin/tegrastats": "",
+    "dev/nvidia0": "",
+}
 
 
-def write_tree(root: Path, files: dict[str, str]) -> Path:
-    """Writes a tree; its root."""
-    for name, text in files.items():
+def plant(tree: Tree, root: Path) -> Path:
+    """Writes the tree's files under root."""
+    for name, text in tree.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -1,150 +1,134 @@
-"""What `plait doctor` reads of a Jetson, from file trees of three boards."""
+"""What the doctor says of Jetsons whose files are as documentation describes them."""
 
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from plait.cli import doctor as doctor_command
 from plait.cli.application import run
-from plait.doctor.jetson import Finding, Jetson, PowerMode, jetson
-from tests.cases.jetson_trees import AGX_ORIN, CONTAINER, ORIN_NANO, THOR, write_tree
+from plait.doctor import Jetson, jetson
+from tests.cases.jetson_trees import AGX_ORIN, ORIN_NANO, THOR, THOR_CONTAINER, Tree, plant
 
 
-def _found(root: Path, files: dict[str, str]) -> Jetson:
-    found = jetson(write_tree(root, files))
+def look(tree: Tree, root: Path) -> Jetson:
+    found = jetson(plant(tree, root))
     assert found is not None
     return found
 
 
-def _finding(found: Jetson, name: str) -> Finding:
-    (finding,) = [finding for finding in found.findings if finding.name == name]
-    return finding
+def values(found: Jetson) -> dict[str, str | None]:
+    return {finding.name: finding.value for finding in found.findings}
 
 
-def test_another_machine_is_no_jetson(tmp_path: Path) -> None:
-    assert jetson(tmp_path) is None
-    board = {"proc/device-tree/model": "Raspberry Pi 5 Model B Rev 1.0\0"}
-    assert jetson(write_tree(tmp_path, board)) is None
-
-
-@pytest.mark.parametrize(
-    ("files", "versions"),
-    [
-        (ORIN_NANO, ("36.4.3", "6", ("10.3.0",), "12.6.11")),
-        (AGX_ORIN, ("36.4.0", "6", ("10.3.0",), "12.6.68")),
-        (THOR, ("39.2.0", "7", ("11.1.0",), "13.0.2")),
-    ],
-)
-def test_versions_are_those_of_the_files(
-    tmp_path: Path, files: dict[str, str], versions: tuple[object, ...]
-) -> None:
-    found = _found(tmp_path, files)
-    assert (found.release, found.jetpack, found.tensorrt, found.cuda) == versions
-
-
-def test_a_mode_that_caps_is_told_with_the_one_that_does_not(tmp_path: Path) -> None:
-    found = _found(tmp_path, ORIN_NANO)
-    assert found.power_mode == PowerMode(1, "25W")
-    power = _finding(found, "Power mode")
-    # Neither the highest number (7W is 3) nor the lowest (15W is 0) is the strongest.
-    assert power.ok is False
-    assert "nvpmodel -m 2" in power.action
-
-
-def test_without_a_mode_that_caps_nothing_the_most_watts_are_best(tmp_path: Path) -> None:
-    modes = "< POWER_MODEL ID=0 NAME=15W >\n< POWER_MODEL ID=1 NAME=7W >\n"
-    files = {**ORIN_NANO, "etc/nvpmodel.conf": modes, "var/lib/nvpmodel/status": "pmode:0000\n"}
-    assert _finding(_found(tmp_path, files), "Power mode").ok is True
-
-
-def test_a_mode_without_a_name_is_told_by_its_number(tmp_path: Path) -> None:
-    files = {**CONTAINER, "var/lib/nvpmodel/status": "pmode:0004\n"}
-    assert _found(tmp_path, files).power_mode == PowerMode(4, "unnamed")
-
-
-def test_clocks_are_locked_where_their_limits_meet(tmp_path: Path) -> None:
-    orin = _found(tmp_path / "nano", ORIN_NANO)
-    assert not any(clock.locked for clock in orin.clocks)
-    assert [clock.name for clock in orin.clocks] == ["GPU clock 17000000.gpu", "CPU clocks"]
-    gpu = orin.clocks[0]
-    assert (gpu.current_mhz, gpu.lowest_mhz, gpu.highest_mhz) == (306.0, 306.0, 918.0)
-    assert "jetson_clocks" in _finding(orin, "CPU clocks").action
-
-    agx = _found(tmp_path / "agx", AGX_ORIN)
-    assert all(clock.locked for clock in agx.clocks)
-
-    thor = {clock.name: clock.locked for clock in _found(tmp_path / "thor", THOR).clocks}
-    assert thor == {
-        "Memory clock": True,
-        "GPU clock gpu-gpc-0": True,
-        "GPU clock gpu-nvd-0": False,
-        "CPU clocks": True,
+def test_an_orin_nano_as_it_comes(tmp_path: Path) -> None:
+    found = look(ORIN_NANO, tmp_path)
+    assert found.board == "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super"
+    assert not found.container
+    assert values(found) == {
+        "Jetson Linux": "36.4.3",
+        "JetPack": "6.2+b77",
+        "GPU driver": None,
+        "TensorRT": "10.3.0",
+        "CUDA runtime": "12.6.68",
+        "cuDNN": "9.3.0",
+        "GPU device": "/dev/nvhost-gpu",
+        "Power mode": "25W (mode 1)",
+        "CPU clocks": "free from 730 to 1344 MHz",
+        "GPU clocks": "free from 306 to 918 MHz",
+        "Swap": "0.0 GiB on disk, 3.7 GiB zram",
+        "tegrastats": "/usr/bin/tegrastats",
     }
+    assert found["Power mode"].command == "sudo nvpmodel -m 2", "mode 0 has 15 W here"
+    assert found["GPU clocks"].command == found["CPU clocks"].command == "sudo jetson_clocks"
+    assert "killed for memory" in found["Swap"].advice
 
 
-def test_clusters_locked_at_different_speeds_are_locked(tmp_path: Path) -> None:
-    folder = "sys/devices/system/cpu/cpufreq/policy8"
-    other = {f"{folder}/scaling_{end}_freq": "1190400\n" for end in ("min", "max")}
-    found = _found(tmp_path, {**AGX_ORIN, **other})
-    assert _finding(found, "CPU clocks").ok is True
+def test_without_a_mode_that_caps_nothing_most_watts_are_fastest(tmp_path: Path) -> None:
+    modes = "< POWER_MODEL ID=0 NAME=15W >\n< POWER_MODEL ID=1 NAME=7W >\n"
+    tree = {**ORIN_NANO, "etc/nvpmodel.conf": modes}
+    slow = look({**tree, "var/lib/nvpmodel/status": "pmode:0001\n"}, tmp_path / "slow")
+    assert slow["Power mode"].command == "sudo nvpmodel -m 0"
+    fast = look({**tree, "var/lib/nvpmodel/status": "pmode:0000\n"}, tmp_path / "fast")
+    assert fast["Power mode"].advice == ""
 
 
-def test_swap_in_compressed_memory_is_told_apart_from_a_disk(tmp_path: Path) -> None:
-    zram = _finding(_found(tmp_path / "nano", ORIN_NANO), "Swap")
-    assert zram.ok is False
-    assert zram.value.startswith("3.6 GiB")
-    assert _finding(_found(tmp_path / "agx", AGX_ORIN), "Swap").ok is True
-    assert _finding(_found(tmp_path / "thor", THOR), "Swap").value == "none"
+def test_an_agx_orin_set_up_for_measuring_needs_no_advice(tmp_path: Path) -> None:
+    found = look(AGX_ORIN, tmp_path)
+    assert [finding.name for finding in found.findings if finding.advice] == []
+    assert found["JetPack"].value == "6 (by Jetson Linux 36.4.0)"
+    assert found["Power mode"].value == "MAXN (mode 0)"
+    assert found["CPU clocks"].value == "locked at 2202 MHz"
+    assert found["GPU clocks"].value == "locked at 1300 MHz"
+    assert found["Swap"].value == "16.0 GiB on disk, 1.9 GiB zram"
 
 
-def test_what_a_container_does_not_see_is_not_available_and_nothing_else(tmp_path: Path) -> None:
-    found = _found(tmp_path, CONTAINER)
-    assert found.release is None
-    assert {finding.ok for finding in found.findings} == {None}
-    assert all(finding.value == "not available here" for finding in found.findings)
+def test_a_thor_whose_mode_nobody_chose(tmp_path: Path) -> None:
+    found = look(THOR, tmp_path)
+    assert found["JetPack"].value == "7.0 or 7.1 (by Jetson Linux 38.2.0)"
+    assert found["GPU driver"].value == "580.00"
+    assert found["TensorRT"].value == "11.1.0, 10.13.3", "the newest first"
+    assert found["CUDA runtime"].value == "13.0.1", "out of version.json"
+    assert found["Power mode"].value == "120W (mode 1)", "the configuration's default"
+    assert found["Power mode"].command == "sudo nvpmodel -m 0"
+    assert found["GPU clocks"].value == "free from 315 to 1575 MHz"
 
 
-def test_the_doctor_tells_them_with_what_to_do(
+def test_what_a_container_does_not_see_is_not_available(tmp_path: Path) -> None:
+    found = look(THOR_CONTAINER, tmp_path)
+    assert found.container
+    for name in ("Jetson Linux", "JetPack", "TensorRT", "GPU device", "Power mode", "tegrastats"):
+        assert found[name].value is None
+    assert "--runtime nvidia" in found["GPU device"].command
+    assert "image" in found["TensorRT"].advice, "apt on the host would not help"
+
+
+@pytest.mark.parametrize("tree", [ORIN_NANO, AGX_ORIN, THOR, THOR_CONTAINER])
+def test_files_that_are_missing_or_say_nothing_never_stop_the_doctor(
+    tree: Tree, tmp_path: Path
+) -> None:
+    for number, name in enumerate(tree):
+        for text in ("", "\0", "not what it was\n", "1 2 3\n" * 5):
+            root = tmp_path / f"{number}"
+            others = {other: kept for other, kept in tree.items() if other != name}
+            found = jetson(plant({**others, name: text}, root))
+            assert found is None or json.dumps(found.to_json())
+        missing = {other: kept for other, kept in tree.items() if other != name}
+        jetson(plant(missing, tmp_path / f"{number}-missing"))
+
+
+def test_the_page_explains_every_finding(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "jetson.md").read_text()
+    table = page.partition("## What the doctor checks")[2].partition("\n## ")[0]
+    explained = {
+        name.strip()
+        for row in table.splitlines()
+        if row.startswith("| ") and not row.startswith("| Finding")
+        for name in row.split("|")[1].split(",")
+    }
+    assert explained == set(values(look(ORIN_NANO, tmp_path)))
+
+
+def test_another_computer_is_no_jetson(tmp_path: Path) -> None:
+    assert jetson(tmp_path) is None
+    assert jetson(plant({"proc/device-tree/model": "Raspberry Pi 5\0"}, tmp_path)) is None
+
+
+def test_the_command_shows_findings_and_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = _found(tmp_path, ORIN_NANO)
-    monkeypatch.setattr(import_module("plait.doctor.environment"), "jetson", lambda: found)
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(doctor_command, "jetson", lambda: look(THOR_CONTAINER, tmp_path))
     assert run(["doctor"]) == 0
-    told = capsys.readouterr().out
-    assert "sudo nvpmodel -m 2" in told
-    assert "36.4.3, JetPack 6" in told
+    out = capsys.readouterr().out
+    for said in ("Jetson AGX Thor", "in a container", "not available here", "--runtime nvidia"):
+        assert said in out
     assert run(["doctor", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["environment"]["jetson"] == _as_json(found)
+    shown = json.loads(capsys.readouterr().out)["jetson"]
+    assert {"name", "value", "advice", "command"} == set(shown["findings"][0])
 
-
-def _as_json(found: Jetson) -> Any:
-    """As a JSON reader sees it."""
-    return json.loads(json.dumps(found.to_json()))
-
-
-def test_findings_are_plain_data(tmp_path: Path) -> None:
-    told = _as_json(_found(tmp_path, THOR))
-    assert told["jetpack"] == "7"
-    assert told["power_mode"] == {"number": 1, "name": "120W"}
-    assert len(told["clocks"]) == 4
-
-
-@given(
-    name=st.sampled_from(sorted({**ORIN_NANO, **THOR}.keys() - {"proc/device-tree/model"})),
-    text=st.text(max_size=60),
-)
-def test_garbage_in_a_file_costs_its_own_finding_only(
-    tmp_path_factory: pytest.TempPathFactory, name: str, text: str
-) -> None:
-    root = tmp_path_factory.mktemp("tree")
-    board = {"proc/device-tree/model": THOR["proc/device-tree/model"]}
-    found = _found(root, {**ORIN_NANO, **THOR, **board, name: text})
-    assert all(finding.value for finding in found.findings)
-    json.dumps(found.to_json())
+    monkeypatch.setattr(doctor_command, "jetson", lambda: None)
+    assert run(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["jetson"] is None

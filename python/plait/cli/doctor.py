@@ -19,8 +19,10 @@ from plait.doctor import (
     Diagnosis,
     Environment,
     Integrity,
+    Jetson,
     check_integrity,
     environment,
+    jetson,
     replay,
 )
 
@@ -43,6 +45,7 @@ def doctor(
     one does, 3 where the file is damaged, 5 where there is no usable ONNX Runtime.
     """
     around = environment(onnxruntime)
+    board = jetson()
     integrity: Integrity | None = None
     diagnosis: Diagnosis | None = None
     trouble: plait.Error | None = None
@@ -66,6 +69,7 @@ def doctor(
             {
                 "ok": code == ExitCode.OK,
                 "environment": around.to_json(),
+                "jetson": None if board is None else board.to_json(),
                 "integrity": None if integrity is None else integrity.to_json(),
                 "replay": None if diagnosis is None else diagnosis.to_json(),
                 "error": None if trouble is None else str(trouble),
@@ -73,6 +77,8 @@ def doctor(
         )
     else:
         parts: list[RenderableType] = [_environment_table(around)]
+        if board is not None:
+            parts.append(_jetson_table(board))
         if integrity is not None:
             parts.append(_integrity_text(integrity))
         if diagnosis is not None:
@@ -118,10 +124,20 @@ def _environment_table(around: Environment) -> Table:
     ):
         if value is not None:
             table.add_row(name, value)
-    for finding in around.jetson.findings if around.jetson is not None else ():
-        action = f"  {finding.action}" if finding.action else ""
-        style = "yellow" if finding.ok is False else "dim" if finding.ok is None else ""
-        table.add_row(finding.name, Text(f"{finding.value}{action}", style=style))
+    return table
+
+
+def _jetson_table(board: Jetson) -> Table:
+    where = ", in a container" if board.container else ""
+    table = Table(
+        title=f"\n{board.board}{where}", title_justify="left", show_header=False, box=None
+    )
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold", style="yellow")
+    for finding in board.findings:
+        advice = " ".join(part for part in (finding.advice, finding.command) if part)
+        table.add_row(finding.name, finding.value or "not available here", advice)
     return table
 
 

@@ -11,16 +11,20 @@ For instance:
 from plait.doctor.diagnosis import Diagnosis, StageCheck, StageSummary
 from plait.doctor.environment import Environment, environment
 from plait.doctor.integrity import Integrity, check_integrity
+from plait.doctor.jetson import Finding, Jetson, jetson
 from plait.doctor.replay import relative_error, replay
 
 __all__ = [
     "Diagnosis",
     "Environment",
+    "Finding",
     "Integrity",
+    "Jetson",
     "StageCheck",
     "StageSummary",
     "check_integrity",
     "environment",
+    "jetson",
     "relative_error",
     "replay",
 ]

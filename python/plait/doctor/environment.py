@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 import plait
-from plait.doctor.jetson import Jetson, jetson
 
 # The instructions that decide how fast, and in INT8 how exactly, a graph runs on a CPU.
 _TELLING_FEATURES = (
@@ -43,7 +42,6 @@ class Environment:
     cpus_present: int
     governor: str | None
     memory_bytes: int | None
-    jetson: Jetson | None
 
     @property
     def has_int8_instructions(self) -> bool:
@@ -52,8 +50,7 @@ class Environment:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for json.dumps."""
-        around = None if self.jetson is None else self.jetson.to_json()
-        return {**asdict(self), "jetson": around}
+        return asdict(self)
 
 
 def environment(onnxruntime: str | os.PathLike[str] | None = None) -> Environment:
@@ -81,7 +78,6 @@ def environment(onnxruntime: str | os.PathLike[str] | None = None) -> Environmen
         cpus_present=os.cpu_count() or 1,
         governor=_read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         memory_bytes=_memory_bytes(),
-        jetson=jetson(),
     )
 
 

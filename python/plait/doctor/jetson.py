@@ -1,264 +1,267 @@
-"""What decides how fast a Jetson is: its release, power mode, clocks, swap and libraries.
+"""What decides speed and memory on a Jetson: power mode, clocks, swap, releases, libraries.
 
-Everything is read from plain files, without root and without NVIDIA's tools, so that it works in a
-container that is given /etc/nv_tegra_release, /etc/nvpmodel.conf and /var/lib/nvpmodel read only.
-Where the files are: NVIDIA's Jetson Linux Developer Guide, "Platform Power and Performance".
+Small readers over files that every user may read; nothing is run and nothing needs root. What can't
+be found out, as in a container that does not see the file, has no value: "not available here".
+Sources: NVIDIA's Jetson Linux Developer Guide (power and performance of Orin and Thor), and the
+kernel's documentation of cpufreq, devfreq and /proc/swaps.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-# Jetson Linux (L4T) by its major number: the JetPack that brings it.
-_JETPACKS = {35: "5", 36: "6", 38: "7", 39: "7"}
-_RELEASE = re.compile(r"# R(\d+) \(release\), REVISION: ([\d.]+)")
-_MODE = re.compile(r"^\s*<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)", re.MULTILINE)
-_WATTS = re.compile(r"(\d+)W")
-
-
-@dataclass(frozen=True)
-class PowerMode:
-    """One of nvpmodel's modes: "MAXN", "15W"."""
-
-    number: int
-    name: str
-
-    @property
-    def rank(self) -> tuple[bool, int]:
-        """Grows with what the mode allows: MAXN caps nothing. Numbers say nothing of that."""
-        watts = _WATTS.search(self.name)
-        return self.name.upper().startswith("MAXN"), int(watts[1]) if watts else 0
-
-
-@dataclass(frozen=True)
-class Clock:
-    """A clock and the limits it moves between, in MHz; equal limits: it is locked."""
-
-    name: str
-    current_mhz: float | None
-    lowest_mhz: float
-    highest_mhz: float
-
-    @property
-    def locked(self) -> bool:
-        """Whether it can't move."""
-        return self.lowest_mhz == self.highest_mhz
-
-
-@dataclass(frozen=True)
-class Swap:
-    """A place memory is swapped to."""
-
-    path: str
-    bytes: int
-
-    @property
-    def compressed(self) -> bool:
-        """Whether it is zram: memory itself, compressed by the CPUs."""
-        return Path(self.path).name.startswith("zram")
+# L4T's first number is the JetPack generation, where the package that names it is not installed.
+_GENERATIONS = {"35": "5", "36": "6", "38": "7.0 or 7.1", "39": "7.2 or later 7.x"}
+_LIBRARY_FOLDERS = (
+    "usr/lib/aarch64-linux-gnu",
+    "usr/local/cuda/lib64",
+    "usr/local/cuda/targets/aarch64-linux/lib",
+    "usr/local/cuda/targets/sbsa-linux/lib",
+)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. ok: None where it is not available here. action: where it is not ok."""
+    """One thing looked at. value: None where it is not available here; advice: "" where it is fine.
+
+    command: what changes it, where one does.
+    """
 
     name: str
-    value: str
-    ok: bool | None
-    action: str = ""
+    value: str | None
+    advice: str = ""
+    command: str = ""
 
 
 @dataclass(frozen=True)
 class Jetson:
-    """What was found. None and empty: not available here."""
+    """A Jetson and what was found on it, in the order in which it is shown."""
 
-    release: str | None
-    power_mode: PowerMode | None
-    power_modes: tuple[PowerMode, ...]
-    clocks: tuple[Clock, ...]
-    swaps: tuple[Swap, ...] | None
-    tegrastats: bool
-    tensorrt: tuple[str, ...]
-    cuda: str | None
+    board: str
+    container: bool
+    findings: tuple[Finding, ...]
 
-    @property
-    def jetpack(self) -> str | None:
-        """The JetPack that brings this release: "6", or None for one that is not known."""
-        return None if self.release is None else _JETPACKS.get(int(self.release.split(".")[0]))
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """All of it as lines for people."""
-        return (
-            self._release(),
-            self._power(),
-            *self._clocks(),
-            self._swap(),
-            Finding("tegrastats", "there" if self.tegrastats else "not available here",
-                    True if self.tegrastats else None),
-            _version("TensorRT", ", ".join(self.tensorrt)),
-            _version("CUDA", self.cuda),
-        )  # fmt: skip
+    def __getitem__(self, name: str) -> Finding:
+        return next(finding for finding in self.findings if finding.name == name)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for json.dumps."""
-        return {
-            **asdict(self),
-            "jetpack": self.jetpack,
-            "findings": [asdict(finding) for finding in self.findings],
-        }
-
-    def _release(self) -> Finding:
-        if self.release is None:
-            return _unavailable("Jetson Linux")
-        jetpack = f", JetPack {self.jetpack}" if self.jetpack else ""
-        return Finding("Jetson Linux", f"{self.release}{jetpack}", True)
-
-    def _power(self) -> Finding:
-        mode = self.power_mode
-        if mode is None:
-            return _unavailable("Power mode")
-        best = max(self.power_modes, key=lambda other: other.rank, default=mode)
-        value = f"{mode.name} (mode {mode.number})"
-        if mode.rank >= best.rank:
-            return Finding("Power mode", value, True)
-        action = f"{best.name} allows more: sudo nvpmodel -m {best.number}"
-        return Finding("Power mode", value, False, action)
-
-    def _clocks(self) -> Iterator[Finding]:
-        if not self.clocks:
-            yield _unavailable("Clocks")
-        for clock in self.clocks:
-            now = "" if clock.current_mhz is None else f", now {clock.current_mhz:.0f}"
-            if clock.locked:
-                yield Finding(clock.name, f"locked at {clock.highest_mhz:.0f} MHz", True)
-            else:
-                span = f"{clock.lowest_mhz:.0f} to {clock.highest_mhz:.0f} MHz{now}"
-                action = "it falls when idle, and the next answer waits: sudo jetson_clocks"
-                yield Finding(clock.name, span, False, action)
-
-    def _swap(self) -> Finding:
-        if self.swaps is None:
-            return _unavailable("Swap")
-        size = sum(swap.bytes for swap in self.swaps)
-        if not size:
-            return Finding("Swap", "none", True)
-        value = f"{size / 2**30:.1f} GiB in {', '.join(swap.path for swap in self.swaps)}"
-        if any(swap.compressed for swap in self.swaps):
-            action = (
-                "zram takes memory and CPU time: sudo systemctl disable nvzramconfig, and reboot"
-            )
-            return Finding("Swap", value, False, action)
-        return Finding("Swap", value, True)
+        return asdict(self)
 
 
 def jetson(root: Path = Path("/")) -> Jetson | None:
-    """Looks at this device, or at the files below another root. None where it is no Jetson."""
-    release = _RELEASE.match(_text(root / "etc/nv_tegra_release"))
-    board = _text(root / "proc/device-tree/model")
-    if release is None and "Jetson" not in board:
+    """Looks at the Jetson whose files are under root; None where it is none. Never raises."""
+    board = _read(root / "proc/device-tree/model")
+    release = _read(root / "etc/nv_tegra_release")
+    if release is None and "Jetson" not in (board or ""):
         return None
-    modes = tuple(
-        PowerMode(int(number), name.rstrip(">"))
-        for number, name in _MODE.findall(_text(root / "etc/nvpmodel.conf"))
-    )
+    container = (root / ".dockerenv").exists() or (root / "run/.containerenv").exists()
     return Jetson(
-        release=None if release is None else f"{release[1]}.{release[2]}",
-        power_mode=_power_mode(root, modes),
-        power_modes=modes,
-        clocks=(*_device_clocks(root), *_cpu_clocks(root)),
-        swaps=_swaps(root),
-        tegrastats=(root / "usr/bin/tegrastats").exists(),
-        tensorrt=_tensorrt(root),
-        cuda=_cuda(root),
+        board=board or "a Jetson whose board is not named here",
+        container=container,
+        findings=(
+            _l4t(release),
+            _jetpack(root, release),
+            _driver(root),
+            _library(root, "TensorRT", "libnvinfer", needed=True, container=container),
+            _library(root, "CUDA runtime", "libcudart", needed=True, container=container),
+            _library(root, "cuDNN", "libcudnn", needed=False, container=container),
+            _gpu(root, container),
+            _power_mode(root),
+            _cpu_clocks(root),
+            _gpu_clocks(root),
+            _swap(root),
+            _tegrastats(root, container),
+        ),
     )
 
 
-def _power_mode(root: Path, modes: tuple[PowerMode, ...]) -> PowerMode | None:
-    status = re.match(r"pmode:(\d+)", _text(root / "var/lib/nvpmodel/status"))
-    if status is None:
-        return None
-    number = int(status[1])
-    named = (mode for mode in modes if mode.number == number)
-    return next(named, PowerMode(number, "unnamed"))
-
-
-def _device_clocks(root: Path) -> Iterator[Clock]:
-    """GPU, and memory where it is a devfreq device too (Thor); in Hz there."""
-    for folder in sorted((root / "sys/class/devfreq").glob("*")):
-        if "gpu" in folder.name or folder.name == "bwmgr":
-            name = "Memory clock" if folder.name == "bwmgr" else f"GPU clock {folder.name}"
-            limits = (_number(folder / "min_freq"), _number(folder / "max_freq"))
-            yield from _clock(name, _number(folder / "cur_freq"), limits, 1e6)
-
-
-def _cpu_clocks(root: Path) -> Iterator[Clock]:
-    """One for all CPUs: the widest limits of any; in kHz there."""
-    folders = list((root / "sys/devices/system/cpu/cpufreq").glob("policy*"))
-    lowest = [n for f in folders if (n := _number(f / "scaling_min_freq")) is not None]
-    highest = [n for f in folders if (n := _number(f / "scaling_max_freq")) is not None]
-    locked = all(
-        _number(f / "scaling_min_freq") == _number(f / "scaling_max_freq") for f in folders
-    )
-    if lowest and highest:
-        least = max(highest) if locked else min(lowest)
-        yield from _clock("CPU clocks", None, (least, max(highest)), 1e3)
-
-
-def _clock(
-    name: str, current: int | None, limits: tuple[int | None, int | None], per_mhz: float
-) -> Iterator[Clock]:
-    lowest, highest = limits
-    if lowest is not None and highest is not None:
-        now = None if current is None else current / per_mhz
-        yield Clock(name, now, lowest / per_mhz, highest / per_mhz)
-
-
-def _swaps(root: Path) -> tuple[Swap, ...] | None:
-    lines = _text(root / "proc/swaps").splitlines()
-    if not lines:
-        return None
-    fields = [line.split() for line in lines[1:]]
-    return tuple(Swap(f[0], int(f[2]) * 1024) for f in fields if len(f) > 2 and f[2].isdigit())
-
-
-def _tensorrt(root: Path) -> tuple[str, ...]:
-    """Versions of the libnvinfer found, out of their file names."""
-    found = set()
-    for folder in ("usr/lib/aarch64-linux-gnu", "usr/lib", "usr/local/tensorrt/lib"):
-        for path in (root / folder).glob("libnvinfer.so.*.*"):
-            found.add(path.name.removeprefix("libnvinfer.so."))
-    return tuple(sorted(found))
-
-
-def _cuda(root: Path) -> str | None:
+def _read(path: Path) -> str | None:
     try:
-        return str(json.loads(_text(root / "usr/local/cuda/version.json"))["cuda"]["version"])
+        return path.read_text(errors="replace").strip("\0\n ") or None
+    except OSError:
+        return None
+
+
+def _l4t(release: str | None) -> Finding:
+    """L4T out of "# R36 (release), REVISION: 4.3, GCID: ...": 36.4.3."""
+    return Finding("Jetson Linux", _l4t_version(release))
+
+
+def _l4t_version(release: str | None) -> str | None:
+    found = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", release or "")
+    return f"{found[1]}.{found[2]}" if found else None
+
+
+def _jetpack(root: Path, release: str | None) -> Finding:
+    packages = _read(root / "var/lib/dpkg/status") or ""
+    found = re.search(r"^Package: nvidia-jetpack\n(?:.+\n)*?Version: (\S+)", packages, re.MULTILINE)
+    if found:
+        return Finding("JetPack", found[1])
+    version = _l4t_version(release)
+    generation = _GENERATIONS.get(version.partition(".")[0]) if version else None
+    return Finding("JetPack", generation and f"{generation} (by Jetson Linux {version})")
+
+
+def _driver(root: Path) -> Finding:
+    """The version of the GPU's kernel module; JetPack 6 on Orin has none of its own."""
+    text = _read(root / "proc/driver/nvidia/version") or ""
+    found = re.search(r"\b(\d{3}\.\d+(?:\.\d+)?)\b", text)
+    return Finding("GPU driver", found[1] if found else None)
+
+
+def _library(root: Path, name: str, stem: str, *, needed: bool, container: bool) -> Finding:
+    """The versions in the names of a library's files, the newest first."""
+    versions: set[tuple[int, ...]] = set()
+    for folder in _LIBRARY_FOLDERS:
+        for path in _listed(root / folder):
+            found = re.fullmatch(re.escape(stem) + r"\.so\.(\d+(?:\.\d+)+)", path.name)
+            if found:
+                versions.add(tuple(map(int, found[1].split("."))))
+    if versions:
+        return Finding(name, ", ".join(_dotted(sorted(versions, reverse=True))))
+    if name == "CUDA runtime" and (version := _cuda_release(root)):
+        return Finding(name, version)
+    if not needed:
+        return Finding(name, None)
+    if container:
+        return Finding(
+            name, None, f"JetPack mounts the driver, not {name}: use an image that has it."
+        )
+    return Finding(name, None, f"Engines need {name}.", "sudo apt install nvidia-jetpack")
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _dotted(versions: Iterable[tuple[int, ...]]) -> Iterable[str]:
+    return (".".join(map(str, version)) for version in versions)
+
+
+def _cuda_release(root: Path) -> str | None:
+    try:
+        version = json.loads(_read(root / "usr/local/cuda/version.json") or "")["cuda"]["version"]
     except (ValueError, KeyError, TypeError):
         return None
+    return version if isinstance(version, str) else None
 
 
-def _text(path: Path) -> str:
-    """Empty where it can't be read: files of /sys may vanish or refuse."""
+def _gpu(root: Path, container: bool) -> Finding:
+    """A device file of the GPU: nvgpu's on Orin, nvidia's on Thor."""
+    for name in ("nvidia0", "nvhost-gpu", "nvgpu/igpu0"):
+        if (root / "dev" / name).exists():
+            return Finding("GPU device", f"/dev/{name}")
+    if container:
+        advice = "Start the container with the GPU."
+        return Finding("GPU device", None, advice, "docker run --runtime nvidia ...")
+    return Finding("GPU device", None, "The GPU's driver is not loaded: look into dmesg.")
+
+
+def _power_mode(root: Path) -> Finding:
+    """The mode's number out of nvpmodel's state, its name out of nvpmodel's configuration."""
+    status = re.search(r"pmode:(\d+)", _read(root / "var/lib/nvpmodel/status") or "")
+    configuration = _read(root / "etc/nvpmodel.conf") or ""
+    modes = {
+        int(number): name
+        for number, name in re.findall(
+            r"^< *POWER_MODEL +ID=(\d+) +NAME=(\S+) *>", configuration, re.MULTILINE
+        )
+    }
+    default = re.search(r"^< *PM_CONFIG +DEFAULT=(\d+) *>", configuration, re.MULTILINE)
+    # Nothing is kept until a mode is chosen; the board then starts with the default.
+    chosen = status or default
+    if chosen is None:
+        return Finding("Power mode", None)
+    current = int(chosen[1])
+    value = f"{modes.get(current, 'unnamed')} (mode {current})"
+    # By name: mode 0 is the fastest on an AGX Orin, and the 15 W mode on an Orin Nano Super.
+    fastest = max(modes, key=lambda number: _allows(modes[number]), default=current)
+    if current not in modes or _allows(modes[current]) >= _allows(modes[fastest]):
+        return Finding("Power mode", value)
+    advice = f"{modes[fastest]} is faster, where power and cooling allow it."
+    return Finding("Power mode", value, advice, f"sudo nvpmodel -m {fastest}")
+
+
+def _allows(mode: str) -> tuple[bool, int]:
+    """Grows with what a mode of this name allows: MAXN caps nothing, 15W more than 7W."""
+    watts = re.search(r"(\d+)W", mode)
+    return mode.startswith("MAXN"), int(watts[1]) if watts else 0
+
+
+def _cpu_clocks(root: Path) -> Finding:
+    policies = sorted(_listed(root / "sys/devices/system/cpu/cpufreq"))
+    ranges = [_range(policy, "scaling_min_freq", "scaling_max_freq") for policy in policies]
+    # cpufreq counts in kHz.
+    return _clocks("CPU clocks", [(low * 1000, high * 1000) for low, high in filter(None, ranges)])
+
+
+def _gpu_clocks(root: Path) -> Finding:
+    """The GPU among the devices that scale: 17000000.gpu on Orin, gpu-gpc-0 on Thor."""
+    devices = [path for path in _listed(root / "sys/class/devfreq") if "gpu" in path.name]
+    ranges = [_range(device, "min_freq", "max_freq") for device in sorted(devices)]
+    return _clocks("GPU clocks", list(filter(None, ranges)))
+
+
+def _range(folder: Path, low: str, high: str) -> tuple[int, int] | None:
     try:
-        return path.read_text(errors="replace").strip("\0\n ")
+        return int(_read(folder / low) or ""), int(_read(folder / high) or "")
+    except ValueError:
+        return None
+
+
+def _clocks(name: str, ranges_hz: list[tuple[int, int]]) -> Finding:
+    if not ranges_hz:
+        return Finding(name, None)
+    if all(low == high for low, high in ranges_hz):
+        locked = ", ".join(sorted({f"{high / 1e6:.0f} MHz" for _, high in ranges_hz}))
+        return Finding(name, f"locked at {locked}")
+    low, high = min(low for low, _ in ranges_hz), max(high for _, high in ranges_hz)
+    return Finding(
+        name,
+        f"free from {low / 1e6:.0f} to {high / 1e6:.0f} MHz",
+        "Timings will spread: lock the clocks before measuring.",
+        "sudo jetson_clocks",
+    )
+
+
+def _swap(root: Path) -> Finding:
+    """Swap by kind. zram takes its pages from the memory that a build runs short of."""
+    try:
+        lines = (root / "proc/swaps").read_text().splitlines()[1:]
     except OSError:
-        return ""
+        return Finding("Swap", None)
+    zram = disk = 0
+    for line in lines:
+        fields = line.split()
+        if len(fields) < 3 or not fields[2].isdigit():
+            continue
+        kibibytes = int(fields[2])
+        if "zram" in fields[0]:
+            zram += kibibytes
+        else:
+            disk += kibibytes
+    value = f"{disk / 2**20:.1f} GiB on disk, {zram / 2**20:.1f} GiB zram"
+    if disk:
+        return Finding("Swap", value)
+    advice = "A build of a large engine may be killed for memory: add a swap file on a disk."
+    return Finding("Swap", value, advice)
 
 
-def _number(path: Path) -> int | None:
-    text = _text(path)
-    return int(text) if text.isascii() and text.isdigit() else None
-
-
-def _version(name: str, version: str | None) -> Finding:
-    return Finding(name, version, True) if version else _unavailable(name)
-
-
-def _unavailable(name: str) -> Finding:
-    return Finding(name, "not available here", None)
+def _tegrastats(root: Path, container: bool) -> Finding:
+    if (root / "usr/bin/tegrastats").exists():
+        return Finding("tegrastats", "/usr/bin/tegrastats")
+    if not container:
+        return Finding("tegrastats", None)
+    advice = "Mount it to see power and load from inside the container."
+    return Finding(
+        "tegrastats", None, advice, "docker run -v /usr/bin/tegrastats:/usr/bin/tegrastats:ro ..."
+    )
