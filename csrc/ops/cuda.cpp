@@ -48,7 +48,8 @@ const CudaEntry& cuda_op_named(std::string_view name) {
                      .action = ""});
 }
 
-void run_on_cuda(const CudaOp& op, const Arguments& arguments, CudaStream stream) {
+void run_on_cuda(const CudaOp& op, const Arguments& arguments, CudaStream stream,
+                 std::int32_t* size) {
   check_arguments(op.op(), arguments);
   const std::size_t scratch = op.scratch_bytes(arguments.inputs);
   constexpr std::uintptr_t kAlignment = 256;
@@ -61,7 +62,11 @@ void run_on_cuda(const CudaOp& op, const Arguments& arguments, CudaStream stream
                               (aligned ? " bytes" : " bytes at another address"),
                        .action = ""});
   }
-  op.run(arguments, stream);
+  if (size == nullptr) {
+    op.run(arguments, stream);
+  } else {
+    op.run_sized(arguments, size, stream);
+  }
 }
 
 }  // namespace plait::ops

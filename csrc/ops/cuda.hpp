@@ -6,6 +6,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -26,11 +27,19 @@ class PLAIT_API CudaOp {
   /// of range) cannot be refused here: what they point to is left out, as each operator says.
   /// Throws BackendError where CUDA refuses the launch.
   virtual void run(const Arguments& arguments, CudaStream stream) const = 0;
+  /// Of operators whose outputs' size depends on values: finds the size on the device, writes it to
+  /// *size there, and fills outputs that have room for the largest size as if they had that one.
+  /// Of all others: run().
+  virtual void run_sized(const Arguments& arguments, std::int32_t* size,
+                         CudaStream stream) const = 0;
 };
 
 /// check_arguments, scratch large enough and aligned to 256 bytes as CUDA allocates it, then run().
 /// Throws SampleError, ConfigError or BackendError.
-PLAIT_API void run_on_cuda(const CudaOp& op, const Arguments& arguments, CudaStream stream);
+/// size: as run_sized says, of operators whose shapes depend on values and whose caller does not
+/// know them; nullptr: the outputs have the shapes that the values give.
+PLAIT_API void run_on_cuda(const CudaOp& op, const Arguments& arguments, CudaStream stream,
+                           std::int32_t* size = nullptr);
 
 /// A plain operator struct as a CudaOp: what T::run_cuda computes, with T::cuda_scratch_bytes of
 /// scratch where T has that.
@@ -48,6 +57,14 @@ class CudaModel final : public CudaOp {
   }
   void run(const Arguments& arguments, CudaStream stream) const override {
     op_.model().run_cuda(arguments, stream);
+  }
+  void run_sized(const Arguments& arguments, std::int32_t* size, CudaStream stream) const override {
+    if constexpr (T::kSchema.shapes_from_values) {
+      op_.model().run_cuda_sized(arguments, size, stream);
+    } else {
+      (void)size;
+      op_.model().run_cuda(arguments, stream);
+    }
   }
 
  private:

@@ -41,7 +41,7 @@ inline constexpr TypeGroup kIndices{'I', {DType::kInt32}, 1};
 struct TensorSpec {
   std::string_view name;
   TypeGroup group;
-  std::string_view shape;  ///< for people: "[modalities, tokens, channels]"
+  std::string_view shape;  ///< "[modalities, tokens, channels]": a formula, see shape_rule.hpp
 };
 
 enum class AttributeKind : std::uint8_t { kFloat, kInt, kFloats, kWord };
@@ -69,7 +69,9 @@ struct Schema {
   std::size_t input_count = 0;
   std::size_t output_count = 0;
   std::size_t attribute_count = 0;
-  bool shapes_from_values = false;  ///< outputs' shapes depend on inputs' values
+  bool shapes_from_values = false;    ///< outputs' shapes depend on inputs' values
+  std::string_view size_from_values;  ///< the dimension of outputs that does
+  std::string_view most_from_values;  ///< the dimension of an input that it never exceeds
 
   constexpr std::span<const TensorSpec> inputs() const noexcept {
     return {input_specs.data(), input_count};
@@ -107,9 +109,11 @@ struct Schema {
     return with({key, kind, 0.0F, 0, {}, true, about});
   }
 
-  constexpr Schema with_shapes_from_values() const {
+  constexpr Schema with_shapes_from_values(std::string_view size, std::string_view most) const {
     Schema next = *this;
     next.shapes_from_values = true;
+    next.size_from_values = size;
+    next.most_from_values = most;
     return next;
   }
 

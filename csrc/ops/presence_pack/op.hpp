@@ -22,7 +22,7 @@ struct PLAIT_API PresencePack {
           .output("packed", kFloats, "[batch, packed, channels]")
           .output("positions", kIndices, "[batch, packed], of each token; -1 where there is none")
           .output("mask", kFloats, "[batch, packed], 1 where there is a token, 0 elsewhere")
-          .with_shapes_from_values();
+          .with_shapes_from_values("packed", "tokens");
 
   explicit PresencePack(const Attributes&) {}
 
@@ -34,6 +34,9 @@ struct PLAIT_API PresencePack {
   /// As many slots as packed was given; lengths below 0 count as 0, tokens past the last as
   /// padding.
   void run_cuda(const Arguments& arguments, CudaStream stream) const;
+  /// As many slots as the longest row needs, which goes to *slots; outputs have room for all
+  /// tokens.
+  void run_cuda_sized(const Arguments& arguments, std::int32_t* slots, CudaStream stream) const;
 };
 
 /// Whether a modality is present in a batch row, of either element type.
