@@ -14,7 +14,7 @@ using ops::Attributes;
 const ops::Schema& schema_of(std::string_view name) { return *ops::op_named(name).schema; }
 
 OpCall call_of(std::string_view name, const Attributes& attributes, std::vector<Tensor> inputs) {
-  return {ops::op_named(name).make(attributes), std::move(inputs)};
+  return {attributes, ops::op_named(name).make(attributes), std::move(inputs)};
 }
 
 Tensor reals(Choices& choices, DType dtype, const Shape& shape, float least = -3.0F,

@@ -39,6 +39,7 @@ class Choices {
 
 /// One call: inputs in the schema's order, and the operator with its attributes.
 struct OpCall {
+  ops::Attributes attributes;
   std::unique_ptr<ops::Op> op;
   std::vector<Tensor> inputs;
 
