@@ -22,7 +22,6 @@ import plait
 from plait.cli.application import run
 from plait.engines import Options, build_engines, jobs_of
 from plait.engines import build as building
-from plait.engines.device import Device
 from plait.engines.layers import layers_of, memory_of
 from plait.engines.memory import available_bytes, check_memory, needed_bytes
 from plait_export import Classification, Deployment, Gate, accuracy, export
@@ -433,7 +432,15 @@ def on_device(
     monkeypatch.setenv("PYTHONPATH", str(package))
     monkeypatch.syspath_prepend(str(package))
     monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
-    monkeypatch.setattr(building, "find_device", lambda: Device("Orin", "8.7", "12.6"))
+    platform = {
+        "tensorrt": f"{recorder['version']}.1",
+        "device": "Orin",
+        "compute_capability": "8.7",
+        "driver": "12.6 R36.4.3",
+        "plugins": "",
+    }
+    # Of libnvinfer and CUDA, which are not here; the runtime's own suite has stand-ins for them.
+    monkeypatch.setattr(building, "_platform", lambda *_, **__: platform)
     options = Options("tensorrt", max_memory=2**31, cache=folder / "cache")
     engines = build_engines(bundle, options)
     monkeypatch.delitem(sys.modules, "tensorrt", raising=False)

@@ -11,10 +11,9 @@ from typing import Any
 
 from plait import _core
 from plait.bundle import Bundle
-from plait.engines import plugins
-from plait.engines.device import ELSEWHERE, Device, find_device
 from plait.engines.jobs import Batch, Job, jobs_of
 from plait.engines.memory import available_bytes, check_memory, needed_bytes
+from plait.engines.plugins import plugin_library
 from plait.engines.process import Progress, run_build
 from plait.engines.tensorrt import TensorRT, capability, open_tensorrt
 from plait.errors import BackendError, ConfigError
@@ -66,8 +65,8 @@ def build_engines(
     jobs = jobs_of(bundle, options.precisions, options.batch)
     for job in jobs:
         _refuse_operators(bundle, job, tensorrt)
-    device = ELSEWHERE if tensorrt.ahead_of_time else find_device()
-    builder = _Builder(bundle, tensorrt, targets, device, options)
+    platform = _platform(tensorrt, targets, with_plugins=any(job.fused for job in jobs))
+    builder = _Builder(bundle, tensorrt, targets, platform, options)
     return list(builder.run(jobs, progress or (lambda stage, done, total: None)))
 
 
@@ -77,13 +76,13 @@ class _Builder:
         bundle: Bundle,
         tensorrt: TensorRT,
         targets: list[str],
-        device: Device,
+        platform: Mapping[str, str],
         options: Options,
     ) -> None:
         self._bundle = bundle
         self._tensorrt = tensorrt
         self._targets = targets
-        self._device = device
+        self._platform = platform
         self._options = options
         self._cache = _core.EngineCache(options.cache)
 
@@ -94,16 +93,15 @@ class _Builder:
         progress("engines", len(jobs), len(jobs))
 
     def _key(self, job: Job) -> _core.EngineKey:
-        capabilities = ",".join(capability(target) for target in self._targets)
         return _core.EngineKey(
             graph_sha256=job.sha256,
             precision=job.precision,
             profiles=job.profiles_json,
-            tensorrt=self._tensorrt.version,
-            device=self._device.name,
-            compute_capability=capabilities or self._device.compute_capability,
-            driver=self._device.driver,
-            plugins=plugins.abi() if job.fused else "",
+            tensorrt=self._platform["tensorrt"],
+            device=self._platform["device"],
+            compute_capability=self._platform["compute_capability"],
+            driver=self._platform["driver"],
+            plugins=self._platform["plugins"] if job.fused else "",
         )
 
     def _one(self, job: Job, progress: Progress) -> Built:
@@ -163,7 +161,7 @@ class _Builder:
                 "targets": self._targets,
                 "workspace": self._options.max_memory,
                 "timing_cache": self._timing_cache(),
-                "plugins": plugins.library() if job.fused else None,
+                "plugins": plugin_library() if job.fused else None,
             }
             report = run_build(where, request, folder, progress)
             described = {
@@ -182,9 +180,22 @@ class _Builder:
         """A file of this builder and GPU; what TensorRT measured for one engine serves the next."""
         if self._tensorrt.ahead_of_time:
             return None
-        parts = (self._tensorrt.version, self._device.name, self._device.compute_capability)
+        parts = [self._platform[part] for part in ("tensorrt", "device", "compute_capability")]
         name = "-".join(part.replace(" ", "_").replace("/", "_") for part in parts)
         return str(Path(self._cache.folder()) / f"{name}.timing")
+
+
+def _platform(tensorrt: TensorRT, targets: Sequence[str], with_plugins: bool) -> Mapping[str, str]:
+    """What an engine depends on beside its graph. On the device as the runtime will look for it."""
+    if not tensorrt.ahead_of_time:
+        return _core.engine_platform(with_plugins=with_plugins)
+    return {
+        "tensorrt": tensorrt.version,
+        "device": "",
+        "compute_capability": ",".join(capability(target) for target in targets),
+        "driver": "",
+        "plugins": "",
+    }
 
 
 def _refuse_operators(bundle: Bundle, job: Job, tensorrt: TensorRT) -> None:
