@@ -36,7 +36,12 @@ class BareGraphs {
     for (const GraphDescription& graph : manifest.graphs) {
       const VariantDescription& variant = *manifest.variant(options.precision);
       const std::string& member = variant.members.at(graph.name);
-      executables_.push_back(backend_->load(graph, bundle.member(member), variant.form, member));
+      executables_.push_back(backend_->load(graph, {.model = bundle.member(member),
+                                                    .sha256 = manifest.members.at(member).sha256,
+                                                    .precision = variant.precision,
+                                                    .form = variant.form,
+                                                    .target = variant.target,
+                                                    .where = member}));
       runs_.push_back(executables_.back()->bind(memory(graph.inputs), memory(graph.outputs)));
     }
   }

@@ -24,7 +24,9 @@ constexpr std::array kDTypes = {
     DTypeFact{DType::kInt64, "int64", 8},     DTypeFact{DType::kBool, "bool", 1},
 };
 
-constexpr std::size_t kAlignment = 64;
+// TensorRT takes such addresses only; blocks of 64 bytes, which SIMD code wants, are aligned with
+// them.
+constexpr std::size_t kAlignment = 256;
 
 }  // namespace
 

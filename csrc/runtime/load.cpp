@@ -1,16 +1,30 @@
 // load.cpp: from an opened bundle to everything a run needs.
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 #include "backends/onnxruntime/backend.hpp"
+#include "backends/tensorrt/backend.hpp"
 #include "plait/error.hpp"
 #include "runtime/model_impl.hpp"
 
 namespace plait {
 namespace {
 
+constexpr std::string_view kTensorRt = "tensorrt";
+
+/// Of a device that has variants of its own, the first of them.
+const std::string& default_precision(const Manifest& manifest, const std::string& device) {
+  const auto made_for_it = [&](const VariantDescription& variant) {
+    return device == kTensorRt && variant.target == GraphTarget::kTensorRT;
+  };
+  const auto found = std::find_if(manifest.variants.begin(), manifest.variants.end(), made_for_it);
+  return found != manifest.variants.end() ? found->precision : manifest.default_precision;
+}
+
 std::string chosen_precision(const Bundle& bundle, const LoadOptions& options) {
   const Manifest& manifest = bundle.manifest();
-  if (options.precision.empty()) return manifest.default_precision;
+  if (options.precision.empty()) return default_precision(manifest, options.device);
   if (manifest.variant(options.precision) != nullptr) return options.precision;
   std::string known;
   for (const VariantDescription& variant : manifest.variants) {
@@ -37,14 +51,21 @@ Shape embedding_of(const ModalityDescription& modality, const Manifest& manifest
   return Shape(dims);
 }
 
+std::unique_ptr<detail::Backend> make_backend(const LoadOptions& options, int threads) {
+  if (options.device == kTensorRt) return detail::make_tensorrt_backend(options);
+  return detail::make_onnxruntime_backend(options, threads);
+}
+
 }  // namespace
 
 void LoadOptions::validate() const {
-  if (device != "auto" && device != "cpu") {
+  constexpr std::array<std::string_view, 5> kDevices = {"auto", "cpu", "tensorrt", "cuda",
+                                                        "cuda-tensorrt"};
+  if (std::find(kDevices.begin(), kDevices.end(), device) == kDevices.end()) {
     throw ConfigError({.where = "device",
-                       .expected = "'auto' or 'cpu'",
+                       .expected = "'auto', 'cpu', 'tensorrt', 'cuda' or 'cuda-tensorrt'",
                        .got = "'" + device + "'",
-                       .action = "This build runs on the CPU."});
+                       .action = ""});
   }
   constexpr int kMostThreads = 1024;
   if (threads < 0 || threads > kMostThreads) {
@@ -60,7 +81,7 @@ ModelImpl::ModelImpl(Bundle bundle, const LoadOptions& options)
       precision_(chosen_precision(bundle_, options)),
       pool_(options.threads > 0 ? options.threads : detail::available_cpus()),
       contract_(bundle_.manifest(), bundle_.name()) {
-  backend_ = detail::make_onnxruntime_backend(options, pool_.threads());
+  backend_ = make_backend(options, pool_.threads());
   describe_modalities(options.verify);
   describe_heads();
   load_graphs(options);

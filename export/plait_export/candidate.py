@@ -18,17 +18,21 @@ Target = Literal["onnxruntime", "tensorrt"]
 class KeptLayer:
     """A layer that stays in float, and what its quantization alone would have done.
 
-    damage: relative error of the worst head and presence set with only this layer quantized.
+    damage: relative error of the worst head and presence set with only this layer quantized; None
+    where it was not tried, for the reason given.
     """
 
     graph: str
     layer: str
     operator: str
-    damage: float
+    damage: float | None
     worst: str
+    reason: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        why = f"quantized alone it moves the answers by {self.damage:.3g} (worst: {self.worst})"
+        why = self.reason
+        if self.damage is not None:
+            why = f"quantized alone it moves the answers by {self.damage:.3g} (worst: {self.worst})"
         return {
             "graph": self.graph,
             "layer": self.layer,
@@ -42,6 +46,8 @@ class KeptLayer:
 class Candidate:
     """One variant of all graphs. graphs: ONNX by graph name. kept: layers left in float.
 
+    judged: what ONNX Runtime runs in their place, where it would be more precise than the target.
+
     form: "portable", or "fused" where some graph uses Plait's operators. target: "tensorrt" where
     the types are what TensorRT computes in.
     """
@@ -52,6 +58,12 @@ class Candidate:
     kept: tuple[KeptLayer, ...] = ()
     form: Form = "portable"
     target: Target = "onnxruntime"
+    judged: Mapping[str, bytes] | None = None
+
+    @property
+    def runnable(self) -> Mapping[str, bytes]:
+        """The graphs as they answer here."""
+        return self.graphs if self.judged is None else self.judged
 
     @property
     def name(self) -> str:

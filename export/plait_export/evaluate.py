@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +60,7 @@ class Workbench:
 
     def load(self, candidate: Candidate) -> plait.Model:
         """The candidate as the core loads it: from a bundle file."""
-        files, table = graph_members([candidate])
+        files, table = graph_members([replace(candidate, graphs=candidate.runnable)])
         manifest = {
             **describe_deployment(self.traced),
             "variants": [describe_variant(candidate, table[candidate.name])],
@@ -146,7 +146,7 @@ class Workbench:
     def _embed(
         self, model: plait.Model, candidate: Candidate, modality: str, every: int
     ) -> list[FloatArray]:
-        graph = candidate.graphs[encoder_name(modality)]
+        graph = candidate.runnable[encoder_name(modality)]
         key = (modality, hashlib.sha256(graph).hexdigest(), every)
         if key in self._embeddings:
             self._embeddings.move_to_end(key)

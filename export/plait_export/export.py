@@ -28,6 +28,7 @@ def export(
     gate: Gate | None = None,
     precisions: Sequence[str] = ("fp32", "int8"),
     lineage: Lineage | None = None,
+    engines: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> ExportReport:
     """Writes a deployment as a bundle that is proven to answer as its PyTorch modules do.
@@ -35,7 +36,7 @@ def export(
     The arguments are those of `Request`. Raises ConfigError for what was said wrongly, ExportError
     for what then failed; in both cases nothing is written and an existing bundle stays.
     """
-    request = Request(deployment, samples, gate, precisions, lineage)
+    request = Request(deployment, samples, gate, precisions, lineage, engines)
     return export_request(request, path, progress=progress)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import plait
 from plait_export import choose, golden
 from plait_export.bundle import check_target, write_bundle
-from plait_export.candidate import Candidate
+from plait_export.candidate import Candidate, variant_name
 from plait_export.evaluate import Workbench
 from plait_export.gate import Attempt, Gate
 from plait_export.graphs import Graph
@@ -31,7 +31,10 @@ from plait_export.variants import Trial, make_variants
 
 @dataclass(frozen=True)
 class Choice:
-    """The fastest passing candidate of each precision, FP32 first, and the fastest of all."""
+    """The fastest passing candidate of each precision, FP32 first, and the fastest of all.
+
+    measured: of those that run here; what engines are built from is not timed.
+    """
 
     candidates: dict[str, Candidate]
     measured: dict[str, choose.Measurement]
@@ -127,7 +130,7 @@ def _choose(trials: Sequence[Trial], workbench: Workbench, progress: Progress) -
     passed = {
         f"{trial.attempt.precision} {trial.attempt.scheme}": trial
         for trial in trials
-        if trial.candidate is not None
+        if trial.target == "onnxruntime"
     }
     models = {name: workbench.load(t.candidate) for name, t in passed.items() if t.candidate}
     measured = choose.measure(models, workbench.samples)
@@ -144,6 +147,11 @@ def _choose(trials: Sequence[Trial], workbench: Workbench, progress: Progress) -
             passed[name].attempt.chosen = True
             candidates[precision] = candidate
             chosen[precision] = measured[name]
+    for trial in trials:  # what engines are built from can't be timed here: the first that passed
+        candidate = trial.candidate
+        if candidate and candidate.target == "tensorrt" and candidate.name not in candidates:
+            trial.attempt.chosen = True
+            candidates[candidate.name] = candidate
     progress("choose", 1, 1)
     return Choice(candidates, chosen, choose.fastest(chosen))
 
@@ -151,10 +159,7 @@ def _choose(trials: Sequence[Trial], workbench: Workbench, progress: Progress) -
 def _describe_choice(choice: Choice, table: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     return {
         "variants": [
-            {
-                **describe_variant(candidate, table[name]),
-                "median_us": round(choice.measured[name].median_us, 1),
-            }
+            {**describe_variant(candidate, table[name]), **_time(choice, name)}
             for name, candidate in choice.candidates.items()
         ],
         "default_precision": choice.default_precision,
@@ -163,6 +168,11 @@ def _describe_choice(choice: Choice, table: Mapping[str, Mapping[str, str]]) -> 
             "measured": {name: m.to_json() for name, m in choice.measured.items()},
         },
     }
+
+
+def _time(choice: Choice, name: str) -> dict[str, float]:
+    measured = choice.measured.get(name)
+    return {} if measured is None else {"median_us": round(measured.median_us, 1)}
 
 
 def _describe_gate(
@@ -199,7 +209,8 @@ def _describe_gate(
 
 def _warnings(request: Request, choice: Choice, attempts: Sequence[Attempt]) -> list[str]:
     warnings = []
-    for precision in request.precisions:
+    engines = (variant_name(name, "portable", "tensorrt") for name in request.engines)
+    for precision in (*request.precisions, *engines):
         if precision not in choice.candidates:
             notes = [a.note for a in attempts if a.precision == precision and a.note]
             warnings.append(f"{precision} was not written: {notes[-1] if notes else 'refused'}")

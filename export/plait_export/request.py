@@ -12,6 +12,7 @@ from plait_export.lineage import Lineage
 from plait_export.samples import Sample
 
 PRECISIONS = ("fp32", "fp16", "int8")
+ENGINE_PRECISIONS = ("fp16", "int8")
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Request:
         sample: a window [window, sensor channels] of a signal, one array of a frame.
     gate: without one, only FP32 is written: nothing else could be judged.
     precisions: out of "fp32" (always), "fp16", "int8".
+    engines: out of "fp16", "int8": further variants, for TensorRT engines (docs/engines.md).
     lineage: where the model comes from.
     """
 
@@ -30,6 +32,7 @@ class Request:
     gate: Gate | None = None
     precisions: Sequence[str] = ("fp32", "int8")
     lineage: Lineage | None = None
+    engines: Sequence[str] = ()
 
     def check(self) -> None:
         """Raises ConfigError where precisions or gate make no sense; samples are checked later."""
@@ -41,6 +44,14 @@ class Request:
                 expected=f"'fp32' and, as wanted, others of {', '.join(PRECISIONS)}",
                 got=repr(wanted),
                 action="FP32 is what the others are held against.",
+            )
+        engines = self.engines
+        if isinstance(engines, str) or any(name not in ENGINE_PRECISIONS for name in engines):
+            raise ConfigError(
+                where="engines",
+                expected=f"a sequence out of {', '.join(ENGINE_PRECISIONS)}",
+                got=repr(engines),
+                action="An FP32 engine needs no graph of its own: plait build makes it.",
             )
         if self.gate is not None:
             self.gate.check(self.deployment)

@@ -37,16 +37,40 @@ def quantized(
     scheme: Scheme, graphs: Mapping[str, Quantizable], kept: tuple[KeptLayer, ...] = ()
 ) -> Candidate:
     """All graphs in a scheme, with some layers left in float."""
+    made = {
+        name: scheme.apply(graph, frozenset(k.layer for k in kept if k.graph == name))
+        for name, graph in graphs.items()
+    }
     return Candidate(
         precision=scheme.precision,
         scheme=scheme.name,
-        graphs={
-            name: scheme.apply(graph, frozenset(k.layer for k in kept if k.graph == name))
-            for name, graph in graphs.items()
-        },
-        kept=kept,
+        graphs=made,
+        kept=(*forced(scheme, graphs), *kept),
         form=form_of(graphs),
+        target=scheme.target,
+        judged=_judged(scheme, graphs, made),
     )
+
+
+def forced(scheme: Scheme, graphs: Mapping[str, Quantizable]) -> tuple[KeptLayer, ...]:
+    """What a scheme leaves in float before anything was tried, with its reasons."""
+    found = []
+    for name, graph in graphs.items():
+        operators = {node.name: node.op_type for node in graph.folded.graph.node}
+        for node, reason in scheme.forced(graph).items():
+            found.append(KeptLayer(name, node, operators[node], None, "", reason))
+    return tuple(found)
+
+
+def _judged(
+    scheme: Scheme, graphs: Mapping[str, Quantizable], made: Mapping[str, bytes]
+) -> dict[str, bytes] | None:
+    """None where ONNX Runtime can run what was made as it is."""
+    judged = {
+        name: model if model == graphs[name].graph.onnx else scheme.judged(model)
+        for name, model in made.items()
+    }
+    return None if judged == dict(made) else judged
 
 
 def repair(
@@ -93,14 +117,21 @@ def rank_layers(
         progress(f"rank {scheme.name}", done, len(layers))
         others = frozenset(scheme.layers(graphs[name])) - {layer}
         alone = {**in_float, name: scheme.apply(graphs[name], others)}
-        candidate = Candidate(scheme.precision, scheme.name, alone, form=form_of(graphs))
+        candidate = Candidate(
+            scheme.precision,
+            scheme.name,
+            alone,
+            form=form_of(graphs),
+            target=scheme.target,
+            judged=_judged(scheme, graphs, alone),
+        )
         outputs = workbench.answers(candidate, every).outputs
         damages = {key: damage(outputs[key], expected[key]) for key in expected}
         head, present = max(damages, key=lambda key: damages[key])
         worst = f"head {head} with {', '.join(present)}"
         ranked.append(KeptLayer(name, layer, operator, damages[head, present], worst))
     progress(f"rank {scheme.name}", len(layers), len(layers))
-    return sorted(ranked, key=lambda layer: -layer.damage)
+    return sorted(ranked, key=lambda layer: -(layer.damage or 0.0))
 
 
 def damage(outputs: FloatArray, expected: FloatArray) -> float:

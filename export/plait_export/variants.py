@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from plait import BackendError
 from plait_export import reference
-from plait_export.candidate import Candidate, variant_name
+from plait_export.candidate import Candidate, Target, variant_name
 from plait_export.describe import encoder_name, head_name
+from plait_export.engines import ENGINE_SCHEMES
 from plait_export.evaluate import Workbench
 from plait_export.gate import Attempt
 from plait_export.graphs import FloatArray, Form, head_feeds
@@ -25,7 +26,7 @@ from plait_export.quantize import (
 )
 from plait_export.request import Request
 from plait_export.samples import Sample
-from plait_export.search import quantized, repair
+from plait_export.search import forced, quantized, repair
 
 _MOST_CALIBRATION_SAMPLES = 512
 # How many failing schemes are repaired, the least damaged first, where another passed already.
@@ -39,6 +40,10 @@ class Trial:
     candidate: Candidate | None
     attempt: Attempt
 
+    @property
+    def target(self) -> Target | None:
+        return None if self.candidate is None else self.candidate.target
+
 
 def make_variants(
     request: Request,
@@ -47,20 +52,25 @@ def make_variants(
     judge: Judge | None,
     progress: Progress,
 ) -> list[Trial]:
-    """All trials of the precisions beside FP32, in the order of the schemes."""
+    """All trials of the precisions beside FP32, in the order of the schemes, engines' last."""
     wanted = [name for name in dict.fromkeys(request.precisions) if name != "fp32"]
+    engines = list(dict.fromkeys(request.engines))
     if judge is None:
         note = "there is no gate to judge it by"
-        return [Trial(None, Attempt(p, "none", "refused", note=note)) for p in wanted]
+        names = [*wanted, *(variant_name(p, "portable", "tensorrt") for p in engines)]
+        return [Trial(None, Attempt(name, "none", "refused", note=note)) for name in names]
     trials: list[Trial] = []
-    for form in workbench.traced.forms if wanted else ():
+    for form in workbench.traced.forms if wanted or engines else ():
         graphs = _make_quantizable(workbench, samples, form)
         for precision in wanted:
             if form == "fused" and precision == "fp16":
                 continue  # ONNX Runtime's CPU backend computes in float32 there and casts
             own = [scheme for scheme in SCHEMES if scheme.precision == precision]
             trials += _try_precision(own, graphs, workbench, judge, progress)
-    return trials
+        for precision in engines:
+            own = [scheme for scheme in ENGINE_SCHEMES if scheme.precision == precision]
+            trials += _try_precision(own, graphs, workbench, judge, progress)
+    return sorted(trials, key=lambda trial: trial.target == "tensorrt")
 
 
 def _make_quantizable(
@@ -97,7 +107,7 @@ def _try_precision(
     progress: Progress,
 ) -> list[Trial]:
     """Trials of the schemes of one precision."""
-    precision = variant_name(schemes[0].precision, form_of(graphs))
+    precision = variant_name(schemes[0].precision, form_of(graphs), schemes[0].target)
     trials: list[Trial] = []
     failed: list[tuple[float, int, Scheme]] = []
     seen: set[tuple[bytes, ...]] = {tuple(graph.graph.onnx for graph in graphs.values())}
@@ -109,7 +119,8 @@ def _try_precision(
             continue
         seen.add(key)
         attempt = Attempt(precision, scheme.name, "failed", layers=_layers(scheme, graphs))
-        reason = why_not_loadable(candidate.graphs.values()) if scheme.fragile else None
+        attempt.kept = candidate.kept
+        reason = _why_not_loadable(candidate) if scheme.fragile else None
         try:
             attempt.scores = judge.judge(candidate) if reason is None else []
         except BackendError as error:
@@ -148,11 +159,11 @@ def _repaired(
 ) -> Trial:
     result = repair(scheme, graphs, workbench, judge, progress)
     attempt = Attempt(
-        precision=variant_name(scheme.precision, form_of(graphs)),
+        precision=variant_name(scheme.precision, form_of(graphs), scheme.target),
         scheme=scheme.name,
         outcome="repaired" if result.candidate is not None else "refused",
         scores=result.scores,
-        kept=result.kept,
+        kept=(*forced(scheme, graphs), *result.kept),
         layers=_layers(scheme, graphs),
     )
     if result.candidate is None:
@@ -162,6 +173,11 @@ def _repaired(
             else "no layer can be left in float without leaving all"
         )
     return Trial(result.candidate, attempt)
+
+
+def _why_not_loadable(candidate: Candidate) -> str | None:
+    models = dict.fromkeys((*candidate.graphs.values(), *candidate.runnable.values()))
+    return why_not_loadable(models, optimized=candidate.target == "onnxruntime")
 
 
 def _layers(scheme: Scheme, graphs: Mapping[str, Quantizable]) -> int:

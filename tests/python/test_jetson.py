@@ -46,6 +46,15 @@ def test_an_orin_nano_as_it_comes(tmp_path: Path) -> None:
     assert "killed for memory" in found["Swap"].advice
 
 
+def test_without_a_mode_that_caps_nothing_most_watts_are_fastest(tmp_path: Path) -> None:
+    modes = "< POWER_MODEL ID=0 NAME=15W >\n< POWER_MODEL ID=1 NAME=7W >\n"
+    tree = {**ORIN_NANO, "etc/nvpmodel.conf": modes}
+    slow = look({**tree, "var/lib/nvpmodel/status": "pmode:0001\n"}, tmp_path / "slow")
+    assert slow["Power mode"].command == "sudo nvpmodel -m 0"
+    fast = look({**tree, "var/lib/nvpmodel/status": "pmode:0000\n"}, tmp_path / "fast")
+    assert fast["Power mode"].advice == ""
+
+
 def test_an_agx_orin_set_up_for_measuring_needs_no_advice(tmp_path: Path) -> None:
     found = look(AGX_ORIN, tmp_path)
     assert [finding.name for finding in found.findings if finding.advice] == []

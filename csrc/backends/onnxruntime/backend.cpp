@@ -7,6 +7,7 @@
 
 #include "backends/onnxruntime/handle.hpp"
 #include "backends/onnxruntime/library.hpp"
+#include "backends/onnxruntime/providers.hpp"
 #include "ops/adapters/onnxruntime.hpp"
 #include "plait/error.hpp"
 
@@ -199,8 +200,12 @@ class OrtBackend final : public Backend {
         threads_(threads),
         spin_(options.spin),
         arena_(options.arena),
-        description_("onnxruntime " + environment_->library().version() + ", cpu, " +
-                     std::to_string(threads) + (threads == 1 ? " thread" : " threads")) {}
+        provider_(provider_named(options.device)),
+        description_("onnxruntime " + environment_->library().version() + ", " +
+                     detail::name_of(provider_) + ", " + std::to_string(threads) +
+                     (threads == 1 ? " thread" : " threads")) {
+    require_provider(environment_->library(), provider_);
+  }
 
   const std::string& description() const noexcept override { return description_; }
 
@@ -211,7 +216,8 @@ class OrtBackend final : public Backend {
     OrtSessionOptions* raw_options = nullptr;
     library.check(api.CreateSessionOptions(&raw_options), where, "session options");
     const OrtHandle<OrtSessionOptions> options(raw_options, api.ReleaseSessionOptions);
-    configure(*raw_options, where);
+    configure(*raw_options, file.target, where);
+    append_provider(library, provider_, *raw_options, where);
     OrtSession* raw = nullptr;
     if (file.form == GraphForm::kFused) {
       library.check(ops::register_custom_ops(raw_options, api), where, "room for the operators");
@@ -229,13 +235,16 @@ class OrtBackend final : public Backend {
   }
 
  private:
-  void configure(OrtSessionOptions& options, const std::string& where) const {
+  void configure(OrtSessionOptions& options, GraphTarget target, const std::string& where) const {
     const OrtLibrary& library = environment_->library();
     const OrtApi& api = library.api();
     const auto entry = [&](const char* key, const char* value) {
       library.check(api.AddSessionConfigEntry(&options, key, value), where, key);
     };
-    library.check(api.SetSessionGraphOptimizationLevel(&options, ORT_ENABLE_ALL), where,
+    // On the CPU a graph for engines is run to see what an engine will answer: as it is written.
+    const bool as_written = target == GraphTarget::kTensorRT && provider_ == OrtProvider::kCpu;
+    const auto level = as_written ? ORT_DISABLE_ALL : ORT_ENABLE_ALL;
+    library.check(api.SetSessionGraphOptimizationLevel(&options, level), where,
                   "graph optimization");
     library.check(api.SetSessionExecutionMode(&options, ORT_SEQUENTIAL), where, "sequential runs");
     if (environment_->pool_fits(threads_, spin_)) {
@@ -256,6 +265,7 @@ class OrtBackend final : public Backend {
   int threads_;
   bool spin_;
   bool arena_;
+  OrtProvider provider_;
   std::string description_;
 };
 

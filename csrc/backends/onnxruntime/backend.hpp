@@ -1,4 +1,4 @@
-// backend.hpp: the ONNX Runtime backend: graphs on the CPU.
+// backend.hpp: the ONNX Runtime backend: graphs on the CPU, or through its own GPU providers.
 #pragma once
 
 #include <memory>

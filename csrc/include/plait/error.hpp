@@ -38,7 +38,7 @@ class PLAIT_API SampleError final : public Error {
   using Error::Error;
 };
 
-/// A backend (ONNX Runtime) is missing, too old, or failed on a graph.
+/// A backend (ONNX Runtime, TensorRT) is missing, too old, or failed on a graph.
 class PLAIT_API BackendError final : public Error {
  public:
   using Error::Error;

@@ -21,13 +21,20 @@ namespace plait {
 
 /// How a bundle is loaded. The defaults suit one model on one board.
 struct PLAIT_API LoadOptions {
-  std::string device = "auto";          ///< "auto" or "cpu"
-  std::string precision{};              ///< "fp32", "int8", ...; empty: the one the exporter chose
-  int threads = 0;                      ///< per graph; 0: every CPU this process may use
-  bool spin = false;                    ///< idle threads spin: lower latency, a core burnt
-  bool arena = true;                    ///< ONNX Runtime keeps freed memory for the next run
-  bool verify = true;                   ///< check the SHA-256 of every member that is read
-  std::filesystem::path onnxruntime{};  ///< libonnxruntime.so; empty: see docs/deploy.md
+  /// "auto" or "cpu"; "tensorrt": engines that `plait build` made here; "cuda", "cuda-tensorrt":
+  /// the providers of an ONNX Runtime that has them
+  std::string device = "auto";
+  /// "fp32", "int8", ...; empty: the one the exporter chose; for "tensorrt" the first made for it
+  std::string precision{};
+  int threads = 0;                           ///< per graph; 0: every CPU this process may use
+  bool spin = false;                         ///< idle threads spin: lower latency, a core burnt
+  bool arena = true;                         ///< ONNX Runtime keeps freed memory for the next run
+  bool verify = true;                        ///< check the SHA-256 of every member that is read
+  std::filesystem::path onnxruntime{};       ///< libonnxruntime.so; empty: see docs/deploy.md
+  std::filesystem::path tensorrt{};          ///< libnvinfer.so; empty: likewise
+  std::filesystem::path cudart{};            ///< libcudart.so; empty: likewise
+  std::filesystem::path tensorrt_plugins{};  ///< libplait_tensorrt.so; empty: beside libplait.so
+  std::filesystem::path engine_cache{};      ///< folder of engines; empty: see docs/engines.md
 
   /// Throws ConfigError for values that make no sense.
   void validate() const;
@@ -108,7 +115,7 @@ class PLAIT_API Model {
   std::string_view manifest_json() const noexcept;
   /// The precision that is running: the asked-for one, or the bundle's default.
   std::string_view precision() const noexcept;
-  /// "onnxruntime 1.32.0, cpu, 2 threads"
+  /// "onnxruntime 1.32.0, cpu, 2 threads", "tensorrt 10.14.1.48, Orin (8.7), CUDA 12.6"
   std::string_view backend() const noexcept;
 
   Result make_result() const;

@@ -91,7 +91,7 @@ struct PLAIT_API TensorView {
   }
 };
 
-/// Owns 64-byte-aligned, zero-initialised, contiguous memory. Movable, not copyable.
+/// Owns 256-byte-aligned, zero-initialised, contiguous memory. Movable, not copyable.
 class PLAIT_API Tensor {
  public:
   Tensor() = default;

@@ -13,14 +13,17 @@ import sys
 import onnxruntime
 options = onnxruntime.SessionOptions()
 options.log_severity_level = 3
-for path in sys.argv[1:]:
+if sys.argv[1] == "as written":
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+for path in sys.argv[2:]:
     onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 """
 _SECONDS = 300
 
 
-def why_not_loadable(models: Iterable[bytes]) -> str | None:
-    """None where ONNX Runtime loads all of them, else what it did instead."""
+def why_not_loadable(models: Iterable[bytes], optimized: bool = True) -> str | None:
+    """None where ONNX Runtime loads all of them, else what it did instead. optimized: or left as
+    they are written, as the core loads what was made for engines."""
     with tempfile.TemporaryDirectory(prefix="plait-") as folder:
         paths = []
         for index, model in enumerate(models):
@@ -29,7 +32,7 @@ def why_not_loadable(models: Iterable[bytes]) -> str | None:
             paths.append(str(path))
         try:
             done = subprocess.run(
-                [sys.executable, "-c", _LOAD, *paths],
+                [sys.executable, "-c", _LOAD, "optimized" if optimized else "as written", *paths],
                 capture_output=True,
                 text=True,
                 errors="replace",

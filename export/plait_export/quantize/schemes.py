@@ -16,6 +16,7 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.quant_utils import QuantizationMode, QuantType
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
+from plait_export.candidate import Target
 from plait_export.graphs import drop_unused_domains
 from plait_export.quantize.graph import Quantizable
 
@@ -26,8 +27,8 @@ _PASSING_OPS = ("Relu", "MaxPool")
 class Scheme(Protocol):
     """One way to make a smaller graph.
 
-    precision: the bundle's variant it is for. name: what it is called in reports.
-    fragile: whether ONNX Runtime has crashed on graphs of its kind.
+    precision: the number format it is for. name: what it is called in reports. target: what its
+    graphs are made for. fragile: whether ONNX Runtime has crashed on graphs of its kind.
     """
 
     @property
@@ -35,6 +36,9 @@ class Scheme(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def target(self) -> Target: ...
 
     @property
     def fragile(self) -> bool: ...
@@ -47,9 +51,27 @@ class Scheme(Protocol):
         """The graph, changed but for the layers in `kept`; as traced where nothing is changed."""
         ...
 
+    def forced(self, graph: Quantizable) -> dict[str, str]:
+        """Nodes that `apply` leaves in float whatever is kept: node name to the reason."""
+        ...
+
+    def judged(self, model: bytes) -> bytes:
+        """What ONNX Runtime is given for what `apply` made, to answer as the target would."""
+        ...
+
+
+class _AsItIs:
+    """Of schemes that force nothing, and whose graphs ONNX Runtime runs as any target would."""
+
+    def forced(self, graph: Quantizable) -> dict[str, str]:
+        return {}
+
+    def judged(self, model: bytes) -> bytes:
+        return model
+
 
 @dataclass(frozen=True)
-class StaticInt8:
+class StaticInt8(_AsItIs):
     """Explicit QuantizeLinear/DequantizeLinear with ranges measured on real samples."""
 
     name: str
@@ -60,6 +82,7 @@ class StaticInt8:
     roles: tuple[str, ...] = ("encoder", "head")
     precision: str = "int8"
     fragile: bool = False
+    target: Target = "onnxruntime"
 
     def layers(self, graph: Quantizable) -> dict[str, str]:
         if graph.graph.role not in self.roles:
@@ -75,36 +98,43 @@ class StaticInt8:
         ranges = {
             name: (np.float32(low), np.float32(high)) for name, (low, high) in graph.ranges.items()
         }
-        symmetric = {
-            "ActivationSymmetric": self.activation == QuantType.QInt8,
-            "WeightSymmetric": self.weight == QuantType.QInt8,
-        }
         quantizer = QDQQuantizer(
             _copy(graph.folded),
             self.per_channel,
-            # 7 bits of signed weights: x86 without VNNI adds pairs of u8 x s8 products in 16 bits,
-            # and would saturate, and answer otherwise than the device next to it.
-            self.weight == QuantType.QInt8,
+            self.reduced_range(),
             self.weight,
             self.activation,
             TensorsData(CalibrationMethod.MinMax, ranges),
             [*chosen, *passing],
             [],
             [*self.operators, *_PASSING_OPS],
-            symmetric,
+            self.options(),
         )
         quantizer.quantize_model()
-        return _finished(quantizer.model.model)
+        return finished(quantizer.model.model)
+
+    def reduced_range(self) -> bool:
+        """Whether weights have 7 bits: x86 without VNNI adds pairs of u8 x s8 products in 16 bits,
+        and would saturate, and answer otherwise than the device next to it."""
+        return bool(self.weight == QuantType.QInt8)
+
+    def options(self) -> dict[str, bool]:
+        """ONNX Runtime's extra options."""
+        return {
+            "ActivationSymmetric": self.activation == QuantType.QInt8,
+            "WeightSymmetric": self.weight == QuantType.QInt8,
+        }
 
 
 @dataclass(frozen=True)
-class DynamicInt8:
+class DynamicInt8(_AsItIs):
     """8-bit weights; activations are quantized at run time, by the range of each input."""
 
     name: str
     weight: QuantType
     precision: str = "int8"
     fragile: bool = False
+    target: Target = "onnxruntime"
 
     def layers(self, graph: Quantizable) -> dict[str, str]:
         # A dynamic convolution exists, but is slower than a float one everywhere.
@@ -131,16 +161,17 @@ class DynamicInt8:
             {"MatMulConstBOnly": True},
         )
         quantizer.quantize_model()
-        return _finished(quantizer.model.model)
+        return finished(quantizer.model.model)
 
 
 @dataclass(frozen=True)
-class Float16:
+class Float16(_AsItIs):
     """Half precision inside, float32 at inputs and outputs: for backends that compute in it."""
 
     name: str = "float16"
     precision: str = "fp16"
     fragile: bool = True
+    target: Target = "onnxruntime"
 
     def layers(self, graph: Quantizable) -> dict[str, str]:
         # All or nothing: ONNX Runtime 1.32 dies on the casts that mixed graphs are full of.
@@ -152,7 +183,7 @@ class Float16:
             keep_io_types=True,
             node_block_list=sorted(_users_of_equal_scalars(graph.folded)),
         )
-        return _finished(half)
+        return finished(half)
 
 
 _U8, _S8 = QuantType.QUInt8, QuantType.QInt8
@@ -222,7 +253,8 @@ def _users_of_equal_scalars(model: onnx.ModelProto) -> frozenset[str]:
     return frozenset(name for names in users.values() if len(names) > 1 for name in names)
 
 
-def _finished(model: onnx.ModelProto) -> bytes:
+def finished(model: onnx.ModelProto) -> bytes:
+    """The bytes of a changed model, in an order that runs."""
     ONNXModel(model).topological_sort()
     drop_unused_domains(model)
     del model.metadata_props[:]

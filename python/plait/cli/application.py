@@ -11,6 +11,7 @@ import typer
 
 import plait
 from plait.cli.bench import bench
+from plait.cli.build import build
 from plait.cli.cache import cache
 from plait.cli.doctor import doctor
 from plait.cli.export import export
@@ -34,6 +35,7 @@ app.command()(inspect)
 app.command(name="run")(run_command)
 app.command()(doctor)
 app.command()(bench)
+app.command()(build)
 app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": False},
 )(export)

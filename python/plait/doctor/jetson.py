@@ -184,11 +184,17 @@ def _power_mode(root: Path) -> Finding:
     current = int(chosen[1])
     value = f"{modes.get(current, 'unnamed')} (mode {current})"
     # By name: mode 0 is the fastest on an AGX Orin, and the 15 W mode on an Orin Nano Super.
-    fastest = next((number for number, name in modes.items() if name.startswith("MAXN")), None)
-    if fastest is None or fastest == current:
+    fastest = max(modes, key=lambda number: _allows(modes[number]), default=current)
+    if current not in modes or _allows(modes[current]) >= _allows(modes[fastest]):
         return Finding("Power mode", value)
     advice = f"{modes[fastest]} is faster, where power and cooling allow it."
     return Finding("Power mode", value, advice, f"sudo nvpmodel -m {fastest}")
+
+
+def _allows(mode: str) -> tuple[bool, int]:
+    """Grows with what a mode of this name allows: MAXN caps nothing, 15W more than 7W."""
+    watts = re.search(r"(\d+)W", mode)
+    return mode.startswith("MAXN"), int(watts[1]) if watts else 0
 
 
 def _cpu_clocks(root: Path) -> Finding:
