@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,13 +51,36 @@ class Built:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Failure:
+    """One graph that became no engine, and why."""
+
+    graph: str
+    precision: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Engines:
+    """What came of a build, both in the order of the bundle."""
+
+    built: tuple[Built, ...]
+    failed: tuple[Failure, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for json.dumps."""
+        return {
+            "engines": [one.to_json() for one in self.built],
+            "failed": [asdict(one) for one in self.failed],
+        }
+
+
 def build_engines(
     path: str | Path, options: Options, progress: Callable[[str, int, int], None] | None = None
-) -> list[Built]:
-    """Every engine that the options name, in the order of the bundle. Those that are done stay
-    where a later one fails, so that a second call goes on there.
+) -> Engines:
+    """Every engine that the options name. One that can't be built does not stop the others.
 
-    Raises ConfigError, BundleError, and BackendError for what can't be built, with the reason.
+    Raises ConfigError and BundleError, and BackendError where there is no builder or no GPU.
     """
     bundle = Bundle(path)
     tensorrt = open_tensorrt(options.backend)
@@ -67,7 +90,7 @@ def build_engines(
         _refuse_operators(bundle, job, tensorrt)
     platform = _platform(tensorrt, targets, with_plugins=any(job.fused for job in jobs))
     builder = _Builder(bundle, tensorrt, targets, platform, options)
-    return list(builder.run(jobs, progress or (lambda stage, done, total: None)))
+    return builder.run(jobs, progress or (lambda stage, done, total: None))
 
 
 class _Builder:
@@ -86,11 +109,17 @@ class _Builder:
         self._options = options
         self._cache = _core.EngineCache(options.cache)
 
-    def run(self, jobs: Sequence[Job], progress: Progress) -> Iterator[Built]:
+    def run(self, jobs: Sequence[Job], progress: Progress) -> Engines:
+        built: list[Built] = []
+        failed: list[Failure] = []
         for done, job in enumerate(jobs):
             progress("engines", done, len(jobs))
-            yield self._one(job, progress)
+            try:
+                built.append(self._one(job, progress))
+            except BackendError as error:
+                failed.append(Failure(job.graph, job.precision, str(error)))
         progress("engines", len(jobs), len(jobs))
+        return Engines(tuple(built), tuple(failed))
 
     def _key(self, job: Job) -> _core.EngineKey:
         return _core.EngineKey(
