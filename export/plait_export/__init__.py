@@ -6,6 +6,7 @@ deployment = Deployment(name="watch", modalities={...}, heads={...})
 export(deployment, "watch.plait", samples=calibration, gate=Gate(accuracy, held_out))
 """
 
+from plait_export.agreement import agreement
 from plait_export.describe import (
     Calibration,
     Classification,
@@ -63,6 +64,7 @@ __all__ = [
     "Text",
     "Waveform",
     "accuracy",
+    "agreement",
     "check_preparation",
     "export",
     "export_request",

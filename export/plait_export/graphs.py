@@ -166,7 +166,7 @@ def _value_names(graph: onnx.GraphProto) -> set[str]:
 
 def drop_unused_domains(model: onnx.ModelProto) -> None:
     """Removes operator sets that no node uses, so that a reader sees what a graph needs."""
-    used = {node.domain for node in model.graph.node} | {
+    used = {node.domain for graph in _graphs(model.graph) for node in graph.node} | {
         node.domain for function in model.functions for node in function.node
     }
     kept = [opset for opset in model.opset_import if opset.domain in used | {""}]

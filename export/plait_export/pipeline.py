@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,12 @@ def run(
 
     progress("golden", 0, 1)
     models = {name: workbench.load(candidate) for name, candidate in choice.candidates.items()}
-    recorded = golden.record(traced, models, judged_on, sets)
+    as_written = {
+        name: workbench.load(replace(candidate, judged=None))
+        for name, candidate in choice.candidates.items()
+        if candidate.judged is not None
+    }
+    recorded = golden.record(traced, models, judged_on, sets, as_written)
     progress("golden", 1, 1)
 
     progress("write", 0, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -23,10 +24,12 @@ def run(
     output: Path | None = None,
     arguments: Sequence[str] = (),
     progress: Progress | None = None,
+    engines: Sequence[str] | None = None,
 ) -> ExportReport:
     """Loads a script, lets it train or load its model, and exports what it asks for.
 
-    output: None writes NAME.plait, after the deployment, into the working folder. Raises
+    output: None writes NAME.plait, after the deployment, into the working folder. engines: in
+    place of what the request says of them. Raises
     ConfigError for a script that is none, ExportError where the script itself fails (its own
     error is the cause), and whatever `export` raises.
     """
@@ -52,6 +55,8 @@ def run(
             got=type(request).__name__,
             action="Return Request(deployment=..., samples=..., gate=...).",
         )
+    if engines is not None:
+        request = replace(request, engines=engines)
     path = output if output is not None else Path(f"{request.deployment.name}.plait")
     return export_request(request, path, progress=progress, script=script)
 

@@ -138,7 +138,7 @@ def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress)
         progress("trace", len(graphs), total)
         where = f"deployment {deployment.name!r}, modality {name}, encoder"
         prepared = reference.prepare_all(modality, [sample[name] for sample in examples])
-        module = _frozen(_encoder_of(modality), where)
+        module = _frozen(encoder_of(modality), where)
         graph = encoder_name(name)
         forms = _export_forms(
             module,
@@ -185,7 +185,8 @@ def _embed(module: nn.Module, prepared: FloatArray) -> FloatArray:
     return run_module(module, [prepared])
 
 
-def _encoder_of(modality: Modality) -> nn.Module:
+def encoder_of(modality: Modality) -> nn.Module:
+    """What is traced of a modality: from one prepared input to its embedding."""
     if isinstance(modality, Text) and modality.mask:
         return _Masked(modality.encoder)
     return modality.encoder

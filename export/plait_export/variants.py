@@ -132,6 +132,8 @@ def _try_precision(
         if all(score.passed for score in attempt.scores):
             attempt.outcome = "passed"
             trials.append(Trial(candidate, attempt))
+            if scheme.target == "tensorrt":
+                break  # it is what is taken; the others are there for where it fails
         else:
             failed.append((worst_drop(attempt.scores), len(trials), scheme))
             attempt.note = _why(attempt)
@@ -141,8 +143,9 @@ def _try_precision(
         note = "there is nothing in these graphs to store in fewer bits"
         return [Trial(None, Attempt(precision, "none", "refused", note=note))]
     passed = any(trial.candidate is not None for trial in trials)
+    beside = _REPAIRS_BESIDE_A_PASS if schemes[0].target == "onnxruntime" else 0
     for tried, (_, _, scheme) in enumerate(sorted(failed)):
-        if passed and tried >= _REPAIRS_BESIDE_A_PASS:
+        if passed and tried >= beside:
             break
         trial = _repaired(scheme, graphs, workbench, judge, progress)
         trials.append(trial)

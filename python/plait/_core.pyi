@@ -51,6 +51,9 @@ class Model:
         precision: str,
         threads: int,
         onnxruntime: str,
+        tensorrt: str,
+        cudart: str,
+        engine_cache: str,
         verify: bool,
         spin: bool,
         arena: bool,
@@ -82,6 +85,10 @@ class Tokenizer:
     def vocabulary_size(self) -> int: ...
     def token_to_id(self, token: str) -> int | None: ...
     def id_to_token(self, id: int) -> str | None: ...
+
+def engine_platform(
+    *, tensorrt: str = "", cudart: str = "", plugins: str = "", with_plugins: bool = False
+) -> dict[str, str]: ...
 
 class EngineKey:
     def __init__(

@@ -242,6 +242,9 @@ def load(
     threads: int | None = None,
     *,
     onnxruntime: str | os.PathLike[str] | None = None,
+    tensorrt: str | os.PathLike[str] | None = None,
+    cudart: str | os.PathLike[str] | None = None,
+    engine_cache: str | os.PathLike[str] | None = None,
     verify: bool = True,
     spin: bool = False,
     arena: bool = True,
@@ -250,17 +253,22 @@ def load(
 
     Args:
         path: the bundle's file.
-        device: "auto" or "cpu".
-        precision: "fp32", "int8", ...; None for the one the exporter chose.
+        device: "auto" or "cpu"; "tensorrt" for engines that `plait build` made here; "cuda" or
+            "cuda-tensorrt" for the providers of an ONNX Runtime that has them.
+        precision: "fp32", "int8", ...; None for the one the exporter chose, with "tensorrt" for the
+            first that was made for it.
         threads: threads a graph; None for every CPU this process may use.
         onnxruntime: libonnxruntime.so; None for the one find_onnxruntime() finds.
+        tensorrt, cudart: libnvinfer.so and libcudart.so; None for those docs/deploy.md finds.
+        engine_cache: folder of TensorRT's engines; None for the usual one.
         verify: check the SHA-256 of every member that is read.
         spin: idle threads spin: lower latency, a core burnt.
         arena: ONNX Runtime keeps freed memory for the next run.
 
     Raises:
         BundleError: the file is missing, not a bundle, damaged, altered or too new.
-        BackendError: ONNX Runtime is missing, too old, or refuses a graph.
+        BackendError: ONNX Runtime or TensorRT is missing, too old, or refuses a graph; no engine
+            fits this device.
         ConfigError: an option makes no sense.
     """
     if threads is not None and threads < 1:
@@ -278,6 +286,9 @@ def load(
         precision=precision or "",
         threads=threads or 0,
         onnxruntime=os.fspath(library) if library else "",
+        tensorrt=os.fspath(tensorrt or ""),
+        cudart=os.fspath(cudart or ""),
+        engine_cache=os.fspath(engine_cache or ""),
         verify=verify,
         spin=spin,
         arena=arena,

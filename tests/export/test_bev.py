@@ -11,7 +11,7 @@ import torch
 
 import plait
 from plait import doctor
-from plait_export import Deployment, export, ops
+from plait_export import Deployment, agreement, export, ops
 from plait_export.graphs import relative_error
 from plait_export.zoo import bev
 from plait_export.zoo.bev_geometry import (
@@ -23,6 +23,7 @@ from plait_export.zoo.bev_geometry import (
     sweep,
 )
 from plait_export.zoo.bev_net import LidarEncoder
+from tests.cases.zoo_engines import PRECISIONS, build_for_three
 
 SMALL = Scale(image=(32, 64), cells=16, bins=11, pillars=32, points=1500, channels=7)
 
@@ -100,7 +101,15 @@ def deployment() -> Deployment:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     path = tmp_path_factory.mktemp("bev") / "bev.plait"
-    export(deployment(), path, samples=bev.examples(SMALL), precisions=("fp32",))
+    others = bev.examples(SMALL, seed=1, count=2)
+    export(
+        deployment(),
+        path,
+        samples=bev.examples(SMALL),
+        gate=agreement(deployment(), others),
+        precisions=("fp32",),
+        engines=("fp16", "int8"),
+    )
     return path
 
 
@@ -136,3 +145,14 @@ def test_the_core_answers_as_torch(bundle: Path, generator: np.random.Generator)
 
 def test_the_bundle_replays_its_golden_data(bundle: Path) -> None:
     assert doctor.replay(bundle).ok
+
+
+def test_cameras_become_engines_and_scattering_graphs_are_told(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """TensorRT has no scatter that adds up: the portable forms of three operators use one."""
+    answer = build_for_three(bundle, tmp_path, capsys, code=5)
+    scattering = {"lidar_encoder", "objects_head"}
+    assert {one["graph"] for one in answer["failed"]} == scattering
+    assert not {one["graph"] for one in answer["engines"]} & scattering
+    assert {one["precision"] for one in answer["engines"]} == set(PRECISIONS)

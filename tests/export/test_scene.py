@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from plait.cli.application import run
 from plait_export import export_request
 from plait_export.zoo import efficientnet_lite0, scene, silero
 from tests.cases.sounds import prompt
+from tests.cases.zoo_engines import PRECISIONS, build_for_three
 
 # Photos of scikit-image, and classes of ImageNet that are right for them.
 PHOTOS = {
@@ -63,7 +65,7 @@ def test_names_of_classes_differ() -> None:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("scene") / "scene.plait"
     torch.set_num_threads(1)
-    export_request(scene.request(), path)
+    export_request(replace(scene.request(["--agree"]), engines=("fp16", "int8")), path)
     return path
 
 
@@ -183,3 +185,12 @@ def test_a_command_of_the_docs_runs(capsys: pytest.CaptureFixture[str], command:
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines
     assert all(line["label"] for line in lines)
+
+
+def test_every_graph_becomes_engines_in_fp16_and_int8(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = build_for_three(bundle, tmp_path, capsys)
+    assert not answer["failed"]
+    assert {one["graph"] for one in answer["engines"]} >= {"image_encoder", "sound_encoder"}
+    assert {one["precision"] for one in answer["engines"]} == set(PRECISIONS)

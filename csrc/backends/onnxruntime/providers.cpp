@@ -17,7 +17,7 @@ std::vector<std::string> available_providers(const OrtLibrary& library) {
   char** names = nullptr;
   int count = 0;
   library.check(api.GetAvailableProviders(&names, &count), "ONNX Runtime", "a list of providers");
-  const std::vector<std::string> list(names, names + count);
+  std::vector<std::string> list(names, names + count);
   library.check(api.ReleaseAvailableProviders(names, count), "ONNX Runtime", "freed memory");
   return list;
 }

@@ -45,11 +45,15 @@ EngineCache cache_of(const LoadOptions& options) {
                                                   : options.engine_cache);
 }
 
+std::shared_ptr<EngineHost> open_host(const LoadOptions& options) {
+  const CudaRuntime& cuda = CudaRuntime::get(options.cudart);
+  return std::make_shared<EngineHost>(cuda, TensorRtLibrary::get(options.tensorrt));
+}
+
 class TensorRtBackend final : public Backend {
  public:
   explicit TensorRtBackend(const LoadOptions& options)
-      : host_(std::make_shared<EngineHost>(CudaRuntime::get(options.cudart),
-                                           TensorRtLibrary::get(options.tensorrt))),
+      : host_(open_host(options)),
         platform_(platform_of(host_->cuda, host_->library)),
         plugins_(options.tensorrt_plugins),
         cache_(cache_of(options)),

@@ -27,6 +27,11 @@ constexpr const char* kWhere = "CUDA";
 constexpr const char* kAction =
     "Install the CUDA runtime that fits the driver, or name its libcudart.so in PLAIT_CUDART.";
 
+constexpr const char* kNoDevice =
+    "Is a driver as new as this CUDA there? `nvidia-smi`, on Jetson `tegrastats`, shows it. Or "
+    "load "
+    "with device=\"cpu\".";
+
 /// "12.6" of 12060.
 std::string version_text(int version) {
   constexpr int kMajor = 1000;
@@ -96,17 +101,13 @@ void CudaRuntime::find_functions() {
 
 void CudaRuntime::find_device() {
   int version = 0;
-  check(functions_.driver_version(&version), kWhere, "the driver's version");
+  check(functions_.driver_version(&version), kWhere, "the driver's version", kNoDevice);
   device_.driver = version_text(version);
   int count = 0;
-  check(functions_.get_device_count(&count), kWhere, "a count of devices");
+  check(functions_.get_device_count(&count), kWhere, "a count of devices", kNoDevice);
   if (count < 1) {
-    throw BackendError({.where = kWhere,
-                        .expected = "a CUDA device",
-                        .got = "none",
-                        .action =
-                            "`nvidia-smi`, on Jetson `tegrastats`, shows what is there; or load "
-                            "with device=\"cpu\"."});
+    throw BackendError(
+        {.where = kWhere, .expected = "a CUDA device", .got = "none", .action = kNoDevice});
   }
   check(functions_.get_device(&device_.index), kWhere, "the current device");
   device_.compute_capability = std::to_string(attribute(kAttributeMajor, "compute capability")) +
@@ -138,8 +139,8 @@ const CudaRuntime& CudaRuntime::get(const std::filesystem::path& wanted) {
   return *opened;
 }
 
-void CudaRuntime::check(CudaError error, const std::string& where,
-                        std::string_view expected) const {
+void CudaRuntime::check(CudaError error, const std::string& where, std::string_view expected,
+                        std::string_view action) const {
   if (error == 0) return;
   forget_error();
   const char* text = functions_.error_string(error);
@@ -147,7 +148,7 @@ void CudaRuntime::check(CudaError error, const std::string& where,
       {.where = where,
        .expected = std::string(expected),
        .got = "CUDA error " + std::to_string(error) + ": " + (text != nullptr ? text : "unknown"),
-       .action = ""});
+       .action = std::string(action)});
 }
 
 CudaDeviceGuard::CudaDeviceGuard(const CudaRuntime& runtime, const std::string& where)

@@ -80,7 +80,8 @@ class CudaRuntime {
 
   /// Throws BackendError when error is one, else allocates nothing. expected is its part: "a
   /// stream".
-  void check(CudaError error, const std::string& where, std::string_view expected) const;
+  void check(CudaError error, const std::string& where, std::string_view expected,
+             std::string_view action = {}) const;
   /// Forgets an error that was expected, so that nobody else's check finds it.
   void forget_error() const noexcept { (void)functions_.last_error(); }
 

@@ -203,7 +203,7 @@ std::string EngineCache::why_not(const EngineKey& key) const {
 
 std::string EngineCache::store(const EngineKey& key, std::span<const std::byte> plan,
                                std::string_view report) const {
-  const std::string hex = key.hex();
+  std::string hex = key.hex();
   if (plan.empty() || plan.size() > limit_bytes_) {
     throw ConfigError({.where = folder_.string(),
                        .expected = "an engine of 1 to " + std::to_string(limit_bytes_) + " bytes",

@@ -12,6 +12,7 @@
 #include "bindings/python/errors.hpp"
 #include "bindings/python/frames.hpp"
 #include "bindings/python/ops.hpp"
+#include "bindings/python/platform.hpp"
 #include "bindings/python/samples.hpp"
 #include "bindings/python/sounds.hpp"
 #include "bindings/python/texts.hpp"
@@ -75,12 +76,16 @@ py::tuple timings_of(const PyResult& result) {
 
 Model load(const std::filesystem::path& path, const std::string& device,
            const std::string& precision, int threads, const std::filesystem::path& onnxruntime,
-           bool verify, bool spin, bool arena) {
+           const std::filesystem::path& tensorrt, const std::filesystem::path& cudart,
+           const std::filesystem::path& engine_cache, bool verify, bool spin, bool arena) {
   LoadOptions options;
   options.device = device;
   options.precision = precision;
   options.threads = threads;
   options.onnxruntime = onnxruntime;
+  options.tensorrt = tensorrt;
+  options.cudart = cudart;
+  options.engine_cache = engine_cache;
   options.verify = verify;
   options.spin = spin;
   options.arena = arena;
@@ -191,6 +196,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.doc() = "Plait's C++ core. Use the package plait, which wraps it.";
   register_errors();
   register_engine_cache(m);
+  register_platform(m);
   register_operators(m);
   m.def("version", [] { return std::string(version()); });
 
@@ -223,8 +229,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
   py::class_<Model>(m, "Model")
       .def(py::init(&load), py::arg("path"), py::arg("device"), py::arg("precision"),
-           py::arg("threads"), py::arg("onnxruntime"), py::arg("verify"), py::arg("spin"),
-           py::arg("arena"))
+           py::arg("threads"), py::arg("onnxruntime"), py::arg("tensorrt"), py::arg("cudart"),
+           py::arg("engine_cache"), py::arg("verify"), py::arg("spin"), py::arg("arena"))
       .def("manifest_json", [](const Model& model) { return std::string(model.manifest_json()); })
       .def("precision", [](const Model& model) { return std::string(model.precision()); })
       .def("backend", [](const Model& model) { return std::string(model.backend()); })

@@ -7,12 +7,13 @@ any engine exists.
 
 from plait_export.engines.ranges import must_stay_float
 from plait_export.engines.rounding import rounded_twin
-from plait_export.engines.schemes import ENGINE_SCHEMES, EngineFloat16, EngineInt8
+from plait_export.engines.schemes import ENGINE_SCHEMES, EngineFloat16, EngineInt8, EngineInt8InHalf
 
 __all__ = [
     "ENGINE_SCHEMES",
     "EngineFloat16",
     "EngineInt8",
+    "EngineInt8InHalf",
     "must_stay_float",
     "rounded_twin",
 ]

@@ -6,7 +6,7 @@ weights are stored in what it computes in, and a tensor is cast once, where the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 import onnx
@@ -22,16 +22,21 @@ _FLOAT_INPUTS: Mapping[str, tuple[int, ...]] = {"Resize": (1, 2)}
 def half(model: onnx.ModelProto, kept: Collection[str]) -> onnx.ModelProto:
     """Weights and activations in float16, inputs and outputs of the graph in float32.
 
-    model: with inferred shapes, unique node names and no nodes with graphs of their own. kept:
-    names of nodes that compute in float32. Every change of type is a Cast in the graph.
+    model: with inferred shapes and unique node names. kept: names of nodes that compute in float32;
+    of nodes with graphs of their own (If, Loop, Scan) all do. Every change of type is a Cast in the
+    graph.
     """
     return _Halving(model, frozenset(kept)).model
 
 
-def has_branches(model: onnx.ModelProto) -> bool:
-    """Whether some node holds graphs of its own (If, Loop, Scan)."""
-    kinds = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
-    return any(a.type in kinds for node in model.graph.node for a in node.attribute)
+def inner_graphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """The graphs that a node holds (If, Loop, Scan), not those within them."""
+    held = []
+    for attribute in node.attribute:
+        if attribute.type == onnx.AttributeProto.GRAPH:
+            held.append(attribute.g)
+        held += attribute.graphs
+    return held
 
 
 def element_types(model: onnx.ModelProto) -> dict[str, int]:
@@ -48,7 +53,7 @@ class _Halving:
 
     def __init__(self, model: onnx.ModelProto, kept: frozenset[str]) -> None:
         self._types = element_types(model)
-        self._kept = kept
+        self._kept = kept | {node.name for node in model.graph.node if inner_graphs(node)}
         self._constants = {tensor.name: tensor for tensor in model.graph.initializer}
         self._halves: set[str] = set()
         self._made: set[str] = set()
@@ -59,7 +64,7 @@ class _Halving:
         del self._graph.node[:], self._graph.value_info[:]
         for node in model.graph.node:
             self._add(node)
-        used = {name for node in self._graph.node for name in node.input} | self._outputs
+        used = set(_read_by(self._graph.node)) | self._outputs
         every = list(self._graph.initializer)
         del self._graph.initializer[:]
         self._graph.initializer.extend(tensor for tensor in every if tensor.name in used)
@@ -73,11 +78,22 @@ class _Halving:
             if self._types.get(name) == _FLOAT:
                 wanted = in_half and index not in always_float
                 own.input[index] = self._as_half(name) if wanted else self._as_float(name)
+        for inner in inner_graphs(own):
+            self._read_floats(inner)
         if in_half:
             _halve_attributes(own)
             self._store_halves(own)
         else:
             self._graph.node.append(own)
+
+    def _read_floats(self, inner: onnx.GraphProto) -> None:
+        """Lets an inner graph read in float32 what it takes from around it; no name is used twice
+        in ONNX, so that what is stored in float16 here is not its own."""
+        for node in inner.node:
+            for index, name in enumerate(node.input):
+                node.input[index] = self._as_float(name)
+            for further in inner_graphs(node):
+                self._read_floats(further)
 
     def _store_halves(self, node: onnx.NodeProto) -> None:
         """Adds the node; what the graph gives out is cast back."""
@@ -114,6 +130,14 @@ class _Halving:
             self._made.add(widened)
             self._graph.node.append(_cast(name, widened, _FLOAT))
         return widened
+
+
+def _read_by(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
+    """Names that nodes read, and graphs within them."""
+    for node in nodes:
+        yield from node.input
+        for inner in inner_graphs(node):
+            yield from _read_by(inner.node)
 
 
 def _halve_attributes(node: onnx.NodeProto) -> None:

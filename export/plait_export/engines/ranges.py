@@ -9,6 +9,7 @@ import onnx
 from onnx import numpy_helper
 
 from plait import ops
+from plait_export.engines.half import inner_graphs
 from plait_export.quantize.graph import Quantizable
 
 LARGEST = float(np.finfo(np.float16).max)
@@ -16,6 +17,9 @@ SMALLEST_NORMAL = float(np.finfo(np.float16).smallest_normal)
 
 # Calibration samples are few: values on the device may be larger than any of theirs.
 _MARGIN = 2.0
+
+# The largest magnitude in signed 8 bits, in units of the scale.
+_LEVELS = 128.0
 
 _SUMS = frozenset(
     ("LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization",
@@ -46,9 +50,33 @@ def must_stay_float(graph: Quantizable) -> dict[str, str]:
     return reasons
 
 
+def wide_pairs(model: onnx.ModelProto) -> frozenset[str]:
+    """Of a graph in 8 bits the nodes that quantize, or give back, what float16 can't hold: the
+    values, or the scale."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    wide: set[str] = set()
+    quantized: set[str] = set()  # tensors in 8 bits whose float values float16 can't hold
+    for node in model.graph.node:
+        if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
+            continue
+        scale = numpy_helper.to_array(constants[node.input[1]])
+        lost = bool((scale.astype(np.float16) == 0).any())
+        if node.op_type == "QuantizeLinear":
+            # Values are divided by it: a scale without its digits would spoil all of them.
+            lost = lost or float(scale.min()) < SMALLEST_NORMAL
+            lost = lost or _trouble(_LEVELS * float(scale.max())) is not None
+            if lost:
+                quantized.update(node.output)
+        if lost or node.input[0] in quantized:
+            wide.add(node.name)
+    return frozenset(wide)
+
+
 def _by_kind(node: onnx.NodeProto, written_out: frozenset[str]) -> str | None:
     if node.domain == ops.DOMAIN:
         return "an operator of Plait's, which is given float32"
+    if inner_graphs(node):
+        return "a loop or a branch, whose values are not watched"
     if node.op_type in _SUMS:
         return "sums, or exponentials, of many terms"
     if node.name in written_out:

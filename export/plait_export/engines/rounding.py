@@ -23,7 +23,7 @@ _WIDE = TensorProto.FLOAT
 def rounded_twin(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same graph with every float16 tensor in float32, rounded to float16's values.
 
-    model: with inputs and outputs in float32. Has no nodes with graphs of their own.
+    model: with inputs and outputs in float32, and graphs within nodes too, as `half` makes them.
     """
     types = element_types(model)
     twin = onnx.ModelProto()

@@ -8,11 +8,11 @@ import onnx
 from onnxruntime.quantization.quant_utils import QuantType
 
 from plait_export.candidate import Target
-from plait_export.engines.half import half, has_branches
-from plait_export.engines.ranges import must_stay_float
+from plait_export.engines.half import half
+from plait_export.engines.ranges import must_stay_float, wide_pairs
 from plait_export.engines.rounding import rounded_twin
 from plait_export.quantize import Quantizable, Scheme, StaticInt8
-from plait_export.quantize.schemes import finished
+from plait_export.quantize.schemes import as_ordered
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,13 @@ class EngineFloat16:
         return {name: op for name, op in graph.layers.items() if name not in forced}
 
     def forced(self, graph: Quantizable) -> dict[str, str]:
-        return {} if has_branches(graph.folded) else must_stay_float(graph)
+        return must_stay_float(graph)
 
     def apply(self, graph: Quantizable, kept: frozenset[str]) -> bytes:
-        if has_branches(graph.folded):
-            return graph.graph.onnx
-        return finished(half(graph.folded, kept | self.forced(graph).keys()))
+        return as_ordered(half(graph.folded, kept | self.forced(graph).keys()))
 
     def judged(self, model: bytes) -> bytes:
-        return finished(rounded_twin(onnx.load_model_from_string(model)))
+        return as_ordered(rounded_twin(onnx.load_model_from_string(model)))
 
 
 @dataclass(frozen=True)
@@ -54,11 +52,31 @@ class EngineInt8(StaticInt8):
         return {**super().options(), "QuantizeBias": False}
 
 
+@dataclass(frozen=True)
+class EngineInt8InHalf(EngineInt8):
+    """The same, and float16 between the layers in 8 bits where that holds the values."""
+
+    fragile: bool = True
+
+    def forced(self, graph: Quantizable) -> dict[str, str]:
+        return must_stay_float(graph)
+
+    def apply(self, graph: Quantizable, kept: frozenset[str]) -> bytes:
+        made = super().apply(graph, kept)
+        model = graph.folded if made == graph.graph.onnx else onnx.load_model_from_string(made)
+        stays = kept | self.forced(graph).keys() | wide_pairs(model)
+        return as_ordered(half(model, stays))
+
+    def judged(self, model: bytes) -> bytes:
+        return as_ordered(rounded_twin(onnx.load_model_from_string(model)))
+
+
 _S8 = QuantType.QInt8
 
 # The first that passes is taken: none of them can be timed where it is exported.
 ENGINE_SCHEMES: tuple[Scheme, ...] = (
     EngineFloat16(),
+    EngineInt8InHalf("qdq-s8s8-symmetric-float16", _S8, _S8, per_channel=True),
     EngineInt8("qdq-s8s8-symmetric", _S8, _S8, per_channel=True),
     EngineInt8("qdq-s8s8-symmetric-encoders", _S8, _S8, per_channel=True, roles=("encoder",)),
 )

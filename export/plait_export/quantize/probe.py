@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from plait import ops
+
 _LOAD = """
 import sys
 import onnxruntime
@@ -15,7 +17,11 @@ options = onnxruntime.SessionOptions()
 options.log_severity_level = 3
 if sys.argv[1] == "as written":
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-for path in sys.argv[2:]:
+library = sys.argv[2]
+for path in sys.argv[3:]:
+    if library:
+        options.register_custom_ops_library(library)
+        library = ""
     onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 """
 _SECONDS = 300
@@ -25,14 +31,18 @@ def why_not_loadable(models: Iterable[bytes], optimized: bool = True) -> str | N
     """None where ONNX Runtime loads all of them, else what it did instead. optimized: or left as
     they are written, as the core loads what was made for engines."""
     with tempfile.TemporaryDirectory(prefix="plait-") as folder:
+        level = "optimized" if optimized else "as written"
+        library = ""
         paths = []
         for index, model in enumerate(models):
             path = Path(folder) / f"{index}.onnx"
             path.write_bytes(model)
+            if ops.DOMAIN.encode() in model:
+                library = ops.library()
             paths.append(str(path))
         try:
             done = subprocess.run(
-                [sys.executable, "-c", _LOAD, "optimized" if optimized else "as written", *paths],
+                [sys.executable, "-c", _LOAD, level, library, *paths],
                 capture_output=True,
                 text=True,
                 errors="replace",

@@ -256,6 +256,11 @@ def _users_of_equal_scalars(model: onnx.ModelProto) -> frozenset[str]:
 def finished(model: onnx.ModelProto) -> bytes:
     """The bytes of a changed model, in an order that runs."""
     ONNXModel(model).topological_sort()
+    return as_ordered(model)
+
+
+def as_ordered(model: onnx.ModelProto) -> bytes:
+    """The same of a model whose nodes are in such an order already."""
     drop_unused_domains(model)
     del model.metadata_props[:]
     return bytes(model.SerializeToString(deterministic=True))

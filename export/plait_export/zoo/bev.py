@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from plait_export import Deployment, Embedding, Frame, Lineage, Points, Request
+from plait_export import Deployment, Embedding, Frame, Lineage, Points, Request, agreement
 from plait_export.zoo.bev_geometry import CAMERAS, Scale, lidar_to_vehicle, sweep
 from plait_export.zoo.bev_net import BevNet
 
@@ -20,13 +20,21 @@ EXAMPLES = 4
 
 
 def request(arguments: Sequence[str] = ()) -> Request:
-    """Nothing is trained, so there is nothing to judge INT8 by: FP32, portable and fused."""
+    """Nothing is trained, so there is nothing to judge INT8 by: FP32, portable and fused.
+
+    --agree: judges by what the random weights answer in float32, as graphs for engines need it.
+    """
     parser = argparse.ArgumentParser(prog="bev.py", description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
-    seed = parser.parse_args(list(arguments)).seed
+    parser.add_argument("--agree", action="store_true")
+    options = parser.parse_args(list(arguments))
+    seed = options.seed
+    described = deployment(Scale(), seed)
+    others = examples(Scale(), seed + 1, count=2) if options.agree else []
     return Request(
-        deployment(Scale(), seed),
+        described,
         samples=examples(Scale(), seed),
+        gate=agreement(described, others) if options.agree else None,
         precisions=("fp32",),
         lineage=Lineage(
             data={"name": "random scenes and weights", "license": "none"},

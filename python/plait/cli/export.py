@@ -36,6 +36,14 @@ def export(
         Path | None,
         typer.Option("-o", "--output", metavar="OUT", help="Default: NAME.plait, here."),
     ] = None,
+    engines: Annotated[
+        str | None,
+        typer.Option(
+            "--engines",
+            metavar="PRECISIONS",
+            help="fp16, int8 or fp16,int8: further variants that TensorRT engines are built from.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> ExitCode:
     """Export the model that SCRIPT.py describes to a bundle. Needs the extra plait[export]."""
@@ -50,7 +58,13 @@ def export(
         ) from error
     # What the script prints is no answer of this command.
     with progress() as report, redirect_stdout(sys.stderr):
-        exported = plait_export.script.run(script, output, arguments or [], report)
+        exported = plait_export.script.run(
+            script,
+            output,
+            arguments or [],
+            report,
+            None if engines is None else [name for name in engines.split(",") if name],
+        )
     if as_json:
         write_json(exported.to_json())
     else:

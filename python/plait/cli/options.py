@@ -13,6 +13,14 @@ ThreadsOption = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="Threads a graph runs on. Default: every usable CPU."),
 ]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="auto, cpu, tensorrt (engines of `plait build`), cuda or cuda-tensorrt (providers of "
+        "an ONNX Runtime that has them).",
+    ),
+]
 OnnxRuntimeOption = Annotated[
     Path | None,
     typer.Option("--onnxruntime", metavar="FILE", help="The libonnxruntime.so to use."),

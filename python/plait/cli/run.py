@@ -15,6 +15,7 @@ from plait.cli.options import (
     AbsentOption,
     BundleArgument,
     CameraOption,
+    DeviceOption,
     ImageOption,
     OnnxRuntimeOption,
     PointsOption,
@@ -65,6 +66,7 @@ def run(
     precision: Annotated[
         str | None, typer.Option("--precision", help="Default: the one the exporter chose.")
     ] = None,
+    device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     onnxruntime: OnnxRuntimeOption = None,
     as_json: Annotated[
@@ -91,7 +93,9 @@ def run(
     feeds = open_feeds(manifest, given)
     try:
         _check_all_said(feeds)
-        model = plait.load(bundle, precision=precision, threads=threads, onnxruntime=onnxruntime)
+        model = plait.load(
+            bundle, device, precision=precision, threads=threads, onnxruntime=onnxruntime
+        )
         step_ns = _step_ns(manifest, feeds, every, hop)
         _answer_all(model, feeds, step_ns, top, live=bool(camera))
     finally:

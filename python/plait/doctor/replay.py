@@ -47,6 +47,7 @@ def replay(
     bundle: plait.Model | str | os.PathLike[str],
     *,
     precisions: Sequence[str] | None = None,
+    device: str = "auto",
     threads: int | None = None,
     onnxruntime: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -54,7 +55,8 @@ def replay(
     """Replays the golden data of a bundle on this device, for every precision it holds.
 
     bundle: its path, or a loaded model, of which only the precision that it runs is replayed.
-    precisions: only these. threads, onnxruntime: as in plait.load.
+    precisions: only these; with device "tensorrt" None is those made for it, where there are any.
+    device, threads, onnxruntime: as in plait.load.
     A precision that can't be loaded here diverges at the stage "load"; where none can be, the
     BackendError is raised. Raises BundleError for a file that is no intact bundle.
     """
@@ -63,7 +65,7 @@ def replay(
         path, models = bundle.path, [bundle]
     else:
         path = os.fspath(bundle)
-        models, checks = _load(path, precisions, threads, onnxruntime)
+        models, checks = _load(path, precisions, device, threads, onnxruntime)
     golden = _Golden(plait.Bundle(path))
     total = len(golden.cases) * (1 + len(models))
     done = 0
@@ -91,16 +93,21 @@ def replay(
 def _load(
     path: str,
     precisions: Sequence[str] | None,
+    device: str,
     threads: int | None,
     onnxruntime: str | os.PathLike[str] | None,
 ) -> tuple[list[plait.Model], list[StageCheck]]:
-    names = precisions or [v["precision"] for v in plait.Bundle(path).manifest["variants"]]
+    variants = plait.Bundle(path).manifest["variants"]
+    made_for_it = [v for v in variants if device == "tensorrt" and v.get("target") == device]
+    names = precisions or [v["precision"] for v in made_for_it or variants]
     models: list[plait.Model] = []
     failures: list[StageCheck] = []
     first_error: plait.BackendError | None = None
     for name in names:
         try:
-            model = plait.load(path, precision=name, threads=threads, onnxruntime=onnxruntime)
+            model = plait.load(
+                path, device, precision=name, threads=threads, onnxruntime=onnxruntime
+            )
         except plait.BackendError as error:
             first_error = first_error or error
             failures.append(StageCheck("load", name, "", "backend", _INFINITE, 0.0, str(error)))

@@ -6,8 +6,18 @@ For instance:
     build_engines("watch.plait", Options(backend="tensorrt-rtx", targets=("sm86", "sm120")))
 """
 
-from plait.engines.build import Built, Options, build_engines
+from plait.engines.build import Built, Engines, Failure, Options, build_engines
 from plait.engines.jobs import Job, jobs_of
 from plait.engines.tensorrt import BACKENDS, open_tensorrt
 
-__all__ = ["BACKENDS", "Built", "Job", "Options", "build_engines", "jobs_of", "open_tensorrt"]
+__all__ = [
+    "BACKENDS",
+    "Built",
+    "Engines",
+    "Failure",
+    "Job",
+    "Options",
+    "build_engines",
+    "jobs_of",
+    "open_tensorrt",
+]

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from plait import _core
 from plait.bundle import Bundle
-from plait.engines import plugins
-from plait.engines.device import ELSEWHERE, Device, find_device
 from plait.engines.jobs import Batch, Job, jobs_of
 from plait.engines.memory import available_bytes, check_memory, needed_bytes
+from plait.engines.plugins import plugin_library
 from plait.engines.process import Progress, run_build
 from plait.engines.tensorrt import TensorRT, capability, open_tensorrt
 from plait.errors import BackendError, ConfigError
@@ -52,13 +51,36 @@ class Built:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Failure:
+    """One graph that became no engine, and why."""
+
+    graph: str
+    precision: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Engines:
+    """What came of a build, both in the order of the bundle."""
+
+    built: tuple[Built, ...]
+    failed: tuple[Failure, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for json.dumps."""
+        return {
+            "engines": [one.to_json() for one in self.built],
+            "failed": [asdict(one) for one in self.failed],
+        }
+
+
 def build_engines(
     path: str | Path, options: Options, progress: Callable[[str, int, int], None] | None = None
-) -> list[Built]:
-    """Every engine that the options name, in the order of the bundle. Those that are done stay
-    where a later one fails, so that a second call goes on there.
+) -> Engines:
+    """Every engine that the options name. One that can't be built does not stop the others.
 
-    Raises ConfigError, BundleError, and BackendError for what can't be built, with the reason.
+    Raises ConfigError and BundleError, and BackendError where there is no builder or no GPU.
     """
     bundle = Bundle(path)
     tensorrt = open_tensorrt(options.backend)
@@ -66,9 +88,9 @@ def build_engines(
     jobs = jobs_of(bundle, options.precisions, options.batch)
     for job in jobs:
         _refuse_operators(bundle, job, tensorrt)
-    device = ELSEWHERE if tensorrt.ahead_of_time else find_device()
-    builder = _Builder(bundle, tensorrt, targets, device, options)
-    return list(builder.run(jobs, progress or (lambda stage, done, total: None)))
+    platform = _platform(tensorrt, targets, with_plugins=any(job.fused for job in jobs))
+    builder = _Builder(bundle, tensorrt, targets, platform, options)
+    return builder.run(jobs, progress or (lambda stage, done, total: None))
 
 
 class _Builder:
@@ -77,33 +99,38 @@ class _Builder:
         bundle: Bundle,
         tensorrt: TensorRT,
         targets: list[str],
-        device: Device,
+        platform: Mapping[str, str],
         options: Options,
     ) -> None:
         self._bundle = bundle
         self._tensorrt = tensorrt
         self._targets = targets
-        self._device = device
+        self._platform = platform
         self._options = options
         self._cache = _core.EngineCache(options.cache)
 
-    def run(self, jobs: Sequence[Job], progress: Progress) -> Iterator[Built]:
+    def run(self, jobs: Sequence[Job], progress: Progress) -> Engines:
+        built: list[Built] = []
+        failed: list[Failure] = []
         for done, job in enumerate(jobs):
             progress("engines", done, len(jobs))
-            yield self._one(job, progress)
+            try:
+                built.append(self._one(job, progress))
+            except BackendError as error:
+                failed.append(Failure(job.graph, job.precision, str(error)))
         progress("engines", len(jobs), len(jobs))
+        return Engines(tuple(built), tuple(failed))
 
     def _key(self, job: Job) -> _core.EngineKey:
-        capabilities = ",".join(capability(target) for target in self._targets)
         return _core.EngineKey(
             graph_sha256=job.sha256,
             precision=job.precision,
             profiles=job.profiles_json,
-            tensorrt=self._tensorrt.version,
-            device=self._device.name,
-            compute_capability=capabilities or self._device.compute_capability,
-            driver=self._device.driver,
-            plugins=plugins.abi() if job.fused else "",
+            tensorrt=self._platform["tensorrt"],
+            device=self._platform["device"],
+            compute_capability=self._platform["compute_capability"],
+            driver=self._platform["driver"],
+            plugins=self._platform["plugins"] if job.fused else "",
         )
 
     def _one(self, job: Job, progress: Progress) -> Built:
@@ -163,7 +190,7 @@ class _Builder:
                 "targets": self._targets,
                 "workspace": self._options.max_memory,
                 "timing_cache": self._timing_cache(),
-                "plugins": plugins.library() if job.fused else None,
+                "plugins": plugin_library() if job.fused else None,
             }
             report = run_build(where, request, folder, progress)
             described = {
@@ -182,9 +209,22 @@ class _Builder:
         """A file of this builder and GPU; what TensorRT measured for one engine serves the next."""
         if self._tensorrt.ahead_of_time:
             return None
-        parts = (self._tensorrt.version, self._device.name, self._device.compute_capability)
+        parts = [self._platform[part] for part in ("tensorrt", "device", "compute_capability")]
         name = "-".join(part.replace(" ", "_").replace("/", "_") for part in parts)
         return str(Path(self._cache.folder()) / f"{name}.timing")
+
+
+def _platform(tensorrt: TensorRT, targets: Sequence[str], with_plugins: bool) -> Mapping[str, str]:
+    """What an engine depends on beside its graph. On the device as the runtime will look for it."""
+    if not tensorrt.ahead_of_time:
+        return _core.engine_platform(with_plugins=with_plugins)
+    return {
+        "tensorrt": tensorrt.version,
+        "device": "",
+        "compute_capability": ",".join(capability(target) for target in targets),
+        "driver": "",
+        "plugins": "",
+    }
 
 
 def _refuse_operators(bundle: Bundle, job: Job, tensorrt: TensorRT) -> None:

@@ -1,8 +1,7 @@
-"""Plait's operators as TensorRT plugins: where their library is, and which interface it has."""
+"""Where Plait's operators lie as TensorRT plugins."""
 
 from __future__ import annotations
 
-import ctypes
 from pathlib import Path
 
 from plait.errors import BackendError
@@ -10,7 +9,7 @@ from plait.errors import BackendError
 _LIBRARY = Path(__file__).parents[1] / "lib" / "libplait_tensorrt.so"
 
 
-def library() -> str:
+def plugin_library() -> str:
     """The library's file, beside libplait. Raises BackendError where this build has none."""
     if not _LIBRARY.exists():
         raise BackendError(
@@ -20,11 +19,3 @@ def library() -> str:
             action="Build a portable precision, or Plait with -DPLAIT_BUILD_CUDA=ON.",
         )
     return str(_LIBRARY)
-
-
-def abi() -> str:
-    """What engines with such plugins depend on. Raises BackendError."""
-    loaded = ctypes.CDLL(library())
-    loaded.plait_plugins_abi.restype = ctypes.c_char_p
-    version: bytes = loaded.plait_plugins_abi()
-    return version.decode()

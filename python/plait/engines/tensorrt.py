@@ -178,6 +178,9 @@ def open_tensorrt(backend: str) -> TensorRT:
         except (ImportError, OSError) as error:
             reasons.append(str(error))
             continue
+        if not hasattr(module, "Builder"):  # a folder of that name on the path is a module too
+            reasons.append(f"another module of that name ({module.__spec__})")
+            continue
         return TensorRT(known, module, _version(known, str(module.__version__)))
     raise BackendError(
         where=f"backend {known}",

@@ -7,7 +7,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <utility>
 #include <vector>
 
@@ -77,7 +76,8 @@ bool fails(const char* function, int& error) {
 
 int allocate(std::map<const void*, std::size_t>& ranges, std::atomic<int>& count, void** memory,
              std::size_t bytes) {
-  void* made = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
+  void* made = nullptr;
+  if (posix_memalign(&made, kAlignment, bytes) != 0) made = nullptr;
   if (made == nullptr) return fail(kMemoryAllocation);
   std::memset(made, 0xA5, bytes);  // nothing may rely on zeros
   const std::lock_guard lock(state().mutex);
@@ -97,7 +97,7 @@ int release(std::map<const void*, std::size_t>& ranges, std::atomic<int>& count,
     }
   }
   --count;
-  ::operator delete (memory, std::align_val_t{kAlignment});
+  std::free(memory);
   return 0;
 }
 

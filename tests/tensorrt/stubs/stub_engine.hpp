@@ -16,7 +16,8 @@
 
 namespace plait::stub {
 
-extern TensorRtControl control;
+// Each of the stub libraries has its own.
+extern TensorRtControl control __attribute__((visibility("hidden")));
 void log_error(const char* message);
 
 class Context final : public IExecutionContext, private apiv::VExecutionContext {
