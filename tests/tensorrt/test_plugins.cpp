@@ -13,6 +13,7 @@
 #include "ops/adapters/tensorrt_fields.hpp"
 #include "ops/cuda.hpp"
 #include "ops/shape_rule.hpp"
+#include "plait/error.hpp"
 
 namespace plait::testing {
 namespace {
@@ -259,6 +260,33 @@ TEST(PluginLibrary, TakesFieldsAsTheOnnxParserGivesThem) {
         ops::read_fields(*ops::op_named("PillarScatter").schema, &collection);
     EXPECT_EQ(attributes.whole("rows"), 3);
     EXPECT_EQ(attributes.word("reduce"), "sum");
+  }
+}
+
+TEST(ShapeRule, FormulasAreReadFromLeftToRight) {
+  const ops::Schema schema = ops::schema("Made", "up")
+                                 .input("a", ops::kFloats, "[n + 1, 3], of which n count")
+                                 .output("y", ops::kFloats, "[n * 2 - step / 3, 7, n]")
+                                 .required("step", ops::AttributeKind::kInt, "");
+  ops::Attributes attributes(schema);
+  attributes.set("step", std::int64_t{4});
+  const ops::ShapeRule rule(schema, attributes);
+  const ConstTensorView input(nullptr, DType::kFloat32, Shape{11, 3});
+  Shape output;
+  rule.largest({&input, 1}, {&output, 1});
+  EXPECT_EQ(output, (Shape{(10 * 2 - 4) / 3, 7, 10}));
+}
+
+TEST(ShapeRule, WordsThatAreNoFormulaAreRefusedByName) {
+  for (const std::string_view words : {"n", "[n", "[n m]", "[n ? 2]", "[unheard]", "[n +]"}) {
+    const ops::Schema schema =
+        ops::schema("Made", "up").input("a", ops::kFloats, "[n]").output("y", ops::kFloats, words);
+    try {
+      const ops::ShapeRule rule(schema, ops::Attributes(schema));
+      ADD_FAILURE() << words;
+    } catch (const ConfigError& error) {
+      EXPECT_NE(error.parts().where.find("shape of y"), std::string::npos);
+    }
   }
 }
 
