@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from plait_export import (
+    Classification,
     Deployment,
     ExportReport,
     Gate,
@@ -23,7 +26,15 @@ from plait_export import (
 from plait_export.presence import PresenceSet, presence_sets
 from plait_export.progress import silent
 from plait_export.trace import Traced, trace
-from tests.export.models import random_targets, raw_samples, three_modalities
+from tests.export.models import (
+    LABELS,
+    Encoder,
+    Fusion,
+    random_targets,
+    raw_samples,
+    signal,
+    three_modalities,
+)
 
 
 @pytest.fixture
@@ -95,3 +106,31 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
         ),
     )
     return Exported(path, report, deployment, samples, held_out)
+
+
+@pytest.fixture(scope="session")
+def engine_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two encoders and a head, in FP32 and as FP16 and INT8 for engines. Never write to it."""
+    torch.manual_seed(11)
+    generator = np.random.default_rng(11)
+
+    def draw() -> dict[str, Any]:
+        return {
+            name: generator.normal(size=(37, 5)).astype(np.float32) for name in ("left", "right")
+        }
+
+    encoders: dict[str, nn.Module] = {"left": Encoder(5, 7), "right": Encoder(5, 7)}
+    path = tmp_path_factory.mktemp("engines") / "pair.plait"
+    export(
+        Deployment(
+            name="pair",
+            modalities={name: signal(net, 5, 37) for name, net in encoders.items()},
+            heads={"activity": Classification(Fusion((7, 7), 3), LABELS)},
+        ),
+        path,
+        samples=[draw() for _ in range(12)],
+        gate=Gate(accuracy, [(draw(), 0) for _ in range(9)], max_drop=1.0),
+        precisions=("fp32",),
+        engines=("fp16", "int8"),
+    )
+    return path

@@ -12,23 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import pytest
-import torch
 from onnx import helper
-from torch import nn
 
 import plait
 from plait.cli.application import run
-from plait.engines import Engines, Options, build_engines, jobs_of
-from plait.engines import build as building
+from plait.engines import Options, build_engines, jobs_of
 from plait.engines.layers import layers_of, memory_of
 from plait.engines.memory import available_bytes, check_memory, needed_bytes
-from plait_export import Classification, Deployment, Gate, accuracy, export
 from tests.cases.rebundle import rebundle
-from tests.export.models import LABELS, Encoder, Fusion
-from tests.export.models import signal as sensor
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT-RTX is built for x86-64 only")
 
@@ -36,33 +29,9 @@ TARGETS = "sm86,sm89,sm120"
 WINDOW = 37
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two encoders and a head, in FP32 and as FP16 and INT8 for engines."""
-    torch.manual_seed(11)
-    generator = np.random.default_rng(11)
-
-    def draw() -> dict[str, Any]:
-        return {
-            name: generator.normal(size=(WINDOW, 5)).astype(np.float32)
-            for name in ("left", "right")
-        }
-
-    encoders: dict[str, nn.Module] = {"left": Encoder(5, 7), "right": Encoder(5, 7)}
-    path = tmp_path_factory.mktemp("engines") / "pair.plait"
-    export(
-        Deployment(
-            name="pair",
-            modalities={name: sensor(net, 5, WINDOW) for name, net in encoders.items()},
-            heads={"activity": Classification(Fusion((7, 7), 3), LABELS)},
-        ),
-        path,
-        samples=[draw() for _ in range(12)],
-        gate=Gate(accuracy, [(draw(), 0) for _ in range(9)], max_drop=1.0),
-        precisions=("fp32",),
-        engines=("fp16", "int8"),
-    )
-    return path
+@pytest.fixture
+def bundle(engine_bundle: Path) -> Path:
+    return engine_bundle
 
 
 def arguments(bundle: Path, cache: Path, *more: str) -> list[str]:
@@ -339,154 +308,6 @@ def test_an_altered_plan_is_built_again_or_refused(
     assert run(arguments(bundle, tmp_path, "--json")) == 0
     again = answered(capsys)
     assert [one["cached"] for one in again] == [False] + [True] * 5
-
-
-RECORDER = '''
-"""What the builder of TensorRT {version} offers, as far as it is used, and what it is told."""
-import enum, json, os
-
-__version__ = "{version}"
-_told = []
-
-def _tell(*what):
-    _told.append(what)
-    with open(os.environ["RECORD"], "a") as file:
-        file.write(json.dumps(what) + "\\n")
-
-class ILogger:
-    def __init__(self): pass
-
-class ProfilingVerbosity:
-    DETAILED = "detailed"
-
-class MemoryPoolType:
-    WORKSPACE = "workspace"
-
-class NetworkDefinitionCreationFlag:
-    {flags}
-
-class _Input:
-    name = None
-
-class _Network:
-    def __init__(self): self.inputs = []
-    @property
-    def num_inputs(self): return len(self.inputs)
-    def get_input(self, index):
-        value = _Input(); value.name = self.inputs[index]; return value
-
-class _Profile:
-    def set_shape(self, name, *shapes): _tell("shape", name, shapes)
-
-class _TimingCache:
-    def __init__(self, data): self.data = bytes(data)
-    def serialize(self): return self.data + b"+"
-
-class _Config:
-    def set_memory_pool_limit(self, pool, size): _tell("limit", pool, size)
-    def create_timing_cache(self, data): return _TimingCache(data)
-    def set_timing_cache(self, cache, mismatch):
-        self.cache = cache
-        _tell("timings", cache.data.decode(), mismatch)
-        return True
-    def get_timing_cache(self): return self.cache
-    def add_optimization_profile(self, profile): return 0
-
-class _Plan(bytes):
-    @property
-    def nbytes(self): return len(self)
-
-class Builder:
-    def __init__(self, logger): self.logger = logger
-    def create_network(self, flags):
-        _tell("network", flags)
-        return _Network()
-    def create_builder_config(self): return _Config()
-    def create_optimization_profile(self): return _Profile()
-    def build_serialized_network(self, network, config):
-        self.logger.log("Severity.{severity}", "said while building")
-        return _Plan(b"plan of " + json.dumps(network.inputs).encode())
-
-class OnnxParser:
-    num_errors = 0
-    def __init__(self, network, logger): self.network = network
-    def parse_from_file(self, path):
-        import onnx
-        self.network.inputs = [value.name for value in onnx.load(path).graph.input]
-        return True
-'''
-
-
-def on_device(
-    bundle: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, **recorder: str
-) -> tuple[Engines, list[list[Any]]]:
-    """Builds with a recorder in TensorRT's place: the engines, and what the builder was told."""
-    package = folder / "package"
-    package.mkdir(parents=True)
-    (package / "tensorrt.py").write_text(
-        RECORDER.replace("{version}", recorder["version"])
-        .replace("{flags}", recorder.get("flags", "STRONGLY_TYPED = 1"))
-        .replace("{severity}", recorder.get("severity", "VERBOSE"))
-    )
-    record = folder / "record"
-    record.write_text("")
-    monkeypatch.setenv("RECORD", str(record))
-    monkeypatch.setenv("PYTHONPATH", str(package))
-    monkeypatch.syspath_prepend(str(package))
-    monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
-    platform = {
-        "tensorrt": f"{recorder['version']}.1",
-        "device": "Orin",
-        "compute_capability": "8.7",
-        "driver": "12.6 R36.4.3",
-        "plugins": "",
-    }
-    # Of libnvinfer and CUDA, which are not here; the runtime's own suite has stand-ins for them.
-    monkeypatch.setattr(building, "_platform", lambda *_, **__: platform)
-    options = Options("tensorrt", max_memory=2**31, cache=folder / "cache")
-    engines = build_engines(bundle, options)
-    monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
-    return engines, [json.loads(line) for line in record.read_text().splitlines()]
-
-
-@pytest.mark.parametrize(
-    ("version", "network"),
-    [("10.3.0", ("EXPLICIT_BATCH, STRONGLY_TYPED = 0, 1", 2)), ("11.1.0", ("pass", 0))],
-)
-def test_versions_differ_in_how_a_typed_network_is_asked_for_only(
-    bundle: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    version: str,
-    network: tuple[str, int],
-) -> None:
-    flags, asked = network
-    engines, told = on_device(bundle, tmp_path, monkeypatch, version=version, flags=flags)
-    assert {one.report["tensorrt"] for one in engines.built} == {version}
-    assert {what[1] for what in told if what[0] == "network"} == {asked}
-    shapes = [what for what in told if what[0] == "shape" and what[1] == "presence"]
-    assert shapes[0][2] == [[1, 2]] * 3
-    assert ["limit", "workspace", 2**31] in told
-    # What was measured for one engine is given to the next.
-    timings = [what[1] for what in told if what[0] == "timings"]
-    assert timings == ["+" * done for done in range(len(engines.built))]
-    assert Path(engines.built[0].plan).read_bytes().startswith(b"plan of")
-
-
-def test_an_error_that_is_only_logged_ends_a_build(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engines, _ = on_device(bundle, tmp_path, monkeypatch, version="10.3.0", severity="ERROR")
-    assert not engines.built
-    assert all("said while building" in failure.problem for failure in engines.failed)
-    assert not plans(tmp_path / "cache")
-
-
-def test_a_version_that_is_too_old_is_refused(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(plait.BackendError, match="8.6.1"):
-        on_device(bundle, tmp_path, monkeypatch, version="8.6.1")
 
 
 def test_a_bundle_without_graphs_for_engines_is_built_in_float32(bundle: Path) -> None:
