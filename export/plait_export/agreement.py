@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plait_export import reference
 from plait_export.describe import Classification, Deployment
 from plait_export.gate import Gate
-from plait_export.graphs import head_feeds
 from plait_export.samples import Sample
 
 
@@ -37,7 +35,9 @@ def agreement(deployment: Deployment, samples: Iterable[Sample], max_drop: float
     a classification, else `cosine_agreement`. It says nothing of how good a network is, only what
     precision takes from it. Runs every encoder and head once a sample, in this process.
     """
-    from plait_export.trace import encoder_of, run_module  # takes seconds: torch
+    from plait_export import reference  # takes seconds: torch, and onnx
+    from plait_export.graphs import head_feeds
+    from plait_export.trace import encoder_of, run_module
 
     encoders = {
         name: copy.deepcopy(encoder_of(modality)).eval()

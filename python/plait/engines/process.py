@@ -27,8 +27,9 @@ def run_build(
     report = folder / "report.json"
     description = folder / "request.json"
     description.write_text(json.dumps({**request, "report": str(report)}))
+    # Behind what the caller put there: where plait is installed, its folder holds everything else.
     package = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+    path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), package)))
     with (
         open(folder / "stderr", "w+b") as stderr,
         subprocess.Popen(
