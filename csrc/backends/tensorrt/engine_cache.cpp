@@ -25,6 +25,8 @@ using Time = std::chrono::sys_time<std::chrono::nanoseconds>;
 
 constexpr std::size_t kHexDigits = 64;
 constexpr std::uint64_t kDefaultLimit = 10'000'000'000;
+// Of the year 2255: a file's time may be later than 64 bits of nanoseconds can say.
+constexpr std::int64_t kLatestSecond = 9'000'000'000;
 constexpr const char* kPlan = ".plan";
 constexpr const char* kDescription = ".json";
 constexpr const char* kLock = ".lock";
@@ -77,6 +79,8 @@ std::optional<struct stat> status_of(const fs::path& path) {
 Time used_of(const fs::path& path) {
   const std::optional<struct stat> status = status_of(path);
   if (!status) return {};
+  if (status->st_mtim.tv_sec < 0) return {};
+  if (status->st_mtim.tv_sec > kLatestSecond) return Time(std::chrono::seconds(kLatestSecond));
   return Time(std::chrono::seconds(status->st_mtim.tv_sec) +
               std::chrono::nanoseconds(status->st_mtim.tv_nsec));
 }
