@@ -33,13 +33,15 @@ class Call:
 @dataclass(frozen=True)
 class OperatorCase:
     """draw: a random call. edges: calls that are easy to get wrong. tolerance: by element type,
-    max|a - b| / max|b| against the float64 reference of the same rounded inputs. poisoned: inputs
-    in which NaN and infinity have to spread as in the reference."""
+    max|a - b| / max|b| against the float64 reference of the same rounded inputs. terms: for sums
+    that may cancel, a call whose answer, the sum of their terms' magnitudes, stands for b.
+    poisoned: inputs in which NaN and infinity have to spread as in the reference."""
 
     name: str
     draw: Callable[[Generator], Call]
     edges: Mapping[str, Callable[[Generator], Call]]
     tolerance: Mapping[str, float]
+    terms: Callable[[Call], Call] | None = None
     poisoned: Sequence[int] = (0,)
 
 
@@ -189,6 +191,11 @@ def _skeleton(generator: Generator, rows: int, channels: int) -> Call:
 def _any_skeleton(generator: Generator) -> Call:
     rows, channels = (int(n) for n in generator.integers(1, 70, 2))
     return _skeleton(generator, rows, channels)
+
+
+def _magnitudes(call: Call) -> Call:
+    inputs = tuple(np.abs(array) for array in call.inputs)
+    return Call(inputs, {"gain": abs(call.attributes["gain"])})
 
 
 def _pillar_scatter(
@@ -375,6 +382,7 @@ CASES = (
             "no channel": lambda g: _skeleton(g, 5, 0),
         },
         {"float32": 1e-6, "float16": 2e-3},
+        terms=_magnitudes,
         poisoned=(0, 1),
     ),
     OperatorCase(
