@@ -1,4 +1,4 @@
-"""`plait export`: runs a script that describes a model, and writes its bundle."""
+"""`plait export`: a script that describes a model, or a library's model, to a bundle."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 @command
 def export(
-    script: Annotated[
-        Path,
+    model: Annotated[
+        str,
         typer.Argument(
-            metavar="SCRIPT.py", help="Defines request(arguments) -> plait_export.Request."
+            metavar="MODEL",
+            help="SCRIPT.py, which defines request(arguments) -> plait_export.Request; or "
+            "hf:DIRECTORY, a saved model of transformers (docs/models.md).",
         ),
     ],
     arguments: Annotated[
@@ -44,11 +46,38 @@ def export(
             help="fp16, int8 or fp16,int8: further variants that TensorRT engines are built from.",
         ),
     ] = None,
+    *,
+    samples: Annotated[
+        Path | None,
+        typer.Option(
+            "--samples",
+            metavar="DIR",
+            help="Pictures, sounds and texts to try a library's model on. Default: a few that "
+            "come along.",
+        ),
+    ] = None,
+    precisions: Annotated[
+        str,
+        typer.Option(
+            "--precisions",
+            metavar="LIST",
+            help="Of a library's model: fp32, and fp16 or int8 as wanted, judged by FP32.",
+        ),
+    ] = "fp32",
+    tokens: Annotated[
+        int | None,
+        typer.Option("--tokens", help="That the text encoder sees. Default: the most it takes."),
+    ] = None,
+    random_weights: Annotated[
+        bool,
+        typer.Option("--random-weights", help="Weights drawn at random, for speed only."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> ExitCode:
-    """Export the model that SCRIPT.py describes to a bundle. Needs the extra plait[export]."""
+    """Export what SCRIPT.py describes, or a library's model. Needs the extra plait[export]."""
     try:
         import plait_export.script
+        from plait_export.zoo.adapters import command as adapters
     except ImportError as error:
         raise plait.ConfigError(
             where="plait export",
@@ -58,18 +87,48 @@ def export(
         ) from error
     # What the script prints is no answer of this command.
     with progress() as report, redirect_stdout(sys.stderr):
-        exported = plait_export.script.run(
-            script,
-            output,
-            arguments or [],
-            report,
-            None if engines is None else [name for name in engines.split(",") if name],
-        )
+        chosen = None if engines is None else _words(engines)
+        if adapters.is_named(model):
+            options = adapters.Options(
+                samples=samples,
+                tokens=tokens,
+                random_weights=random_weights,
+                precisions=_words(precisions),
+                engines=chosen or (),
+            )
+            exported = adapters.export_named(model, output, options, report)
+        else:
+            _check_script(samples, precisions, tokens, random_weights)
+            exported = plait_export.script.run(Path(model), output, arguments or [], report, chosen)
     if as_json:
         write_json(exported.to_json())
     else:
         console().print(Group(*_page(exported)))
     return ExitCode.OK
+
+
+def _words(listed: str) -> list[str]:
+    return [word.strip() for word in listed.split(",") if word.strip()]
+
+
+def _check_script(
+    samples: Path | None, precisions: str, tokens: int | None, random_weights: bool
+) -> None:
+    """A script says all that itself."""
+    said = {
+        "--samples": samples is not None,
+        "--precisions": precisions != "fp32",
+        "--tokens": tokens is not None,
+        "--random-weights": random_weights,
+    }
+    for option, given in said.items():
+        if given:
+            raise plait.ConfigError(
+                where=option,
+                expected="a library's model, for instance hf:DIRECTORY",
+                got="a script, which returns its own Request",
+                action="Leave the option out, or hand arguments to the script after --.",
+            )
 
 
 def _page(report: ExportReport) -> list[RenderableType]:

@@ -1,0 +1,9 @@
+"""Deployments of models of the libraries that people use, read from the models' own files.
+
+A family is one file here and one line of FAMILIES in loading.py.
+"""
+
+from plait_export.zoo.adapters.loading import FAMILIES, from_transformers
+from plait_export.zoo.adapters.samples import samples
+
+__all__ = ["FAMILIES", "from_transformers", "samples"]

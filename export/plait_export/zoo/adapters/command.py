@@ -1,0 +1,104 @@
+"""`plait export hf:DIRECTORY` and its like: from a model's name on the command line to a bundle."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from plait import ConfigError
+from plait_export.agreement import agreement
+from plait_export.describe import Deployment
+from plait_export.export import export_request
+from plait_export.lineage import Lineage
+from plait_export.progress import Progress
+from plait_export.report import ExportReport
+from plait_export.request import Request
+from plait_export.zoo.adapters.loading import from_transformers
+from plait_export.zoo.adapters.samples import samples as raw_samples
+
+_NAMED = re.compile(r"(hf):(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the command line says beside the model.
+
+    samples: a folder, see samples.py; None: those that come along. tokens: that the text encoder
+    sees. precisions, engines: as in Request; what is not FP32 is judged by how far it agrees with
+    it on every other sample. weights: a file, of libraries that keep no configuration with them.
+    """
+
+    samples: Path | None = None
+    tokens: int | None = None
+    random_weights: bool = False
+    weights: Path | None = None
+    precisions: Sequence[str] = ("fp32",)
+    engines: Sequence[str] = ()
+
+
+def is_named(model: str) -> bool:
+    """Whether it names a library's model, not a script."""
+    return _NAMED.fullmatch(model) is not None
+
+
+def export_named(
+    model: str, output: Path | None, options: Options, progress: Progress | None = None
+) -> ExportReport:
+    """Writes the bundle of a library's model. Raises ConfigError, ExportError or SampleError."""
+    match = _NAMED.fullmatch(model)
+    assert match is not None
+    _silence()
+    deployment = _LIBRARIES[match[1]](match[2], options)
+    request = _request(deployment, options, model=model)
+    path = output if output is not None else Path(f"{deployment.name}.plait")
+    return export_request(request, path, progress=progress)
+
+
+def _request(deployment: Deployment, options: Options, model: str) -> Request:
+    chosen = raw_samples(deployment, options.samples)
+    judged = list(options.precisions) != ["fp32"] or bool(options.engines)
+    if judged and len(chosen) < 2:
+        raise ConfigError(
+            where="--samples",
+            expected="at least two samples: some set INT8's ranges, the others judge it",
+            got=str(len(chosen)),
+            action="Give more, or leave precisions and engines out.",
+        )
+    return Request(
+        deployment,
+        samples=chosen[::2] if judged else chosen,
+        gate=agreement(deployment, chosen[1::2]) if judged else None,
+        precisions=options.precisions,
+        engines=options.engines,
+        lineage=Lineage(
+            training={
+                "library": model.partition(":")[0],
+                "random_weights": options.random_weights,
+            },
+            packages=("transformers",),
+        ),
+    )
+
+
+def _silence() -> None:
+    """The bars of transformers: this command has its own."""
+    with suppress(ImportError):
+        import_module("transformers.utils.logging").disable_progress_bar()
+
+
+def _transformers(name: str, options: Options) -> Deployment:
+    if options.weights is not None:
+        raise ConfigError(
+            where="--weights",
+            expected="no such option with hf:, whose folder holds the weights",
+            got=str(options.weights),
+            action="Leave it out.",
+        )
+    return from_transformers(name, tokens=options.tokens, random_weights=options.random_weights)
+
+
+_LIBRARIES = {"hf": _transformers}
