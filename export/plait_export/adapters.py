@@ -1,5 +1,10 @@
 """A short name of `plait_export.zoo.adapters`: deployments of models of known libraries."""
 
-from plait_export.zoo.adapters import FAMILIES, from_transformers, samples
+from plait_export.zoo.adapters import (
+    FAMILIES,
+    from_sentence_transformers,
+    from_transformers,
+    samples,
+)
 
-__all__ = ["FAMILIES", "from_transformers", "samples"]
+__all__ = ["FAMILIES", "from_sentence_transformers", "from_transformers", "samples"]

@@ -150,6 +150,111 @@ def _vit(folder: Path, *, kind: str, **said: Any) -> None:
     save(folder, getattr(transformers, kind)(config), processor)
 
 
+def _text(kind: str, head: str, field: str) -> Callable[[Path, Sample], Answers]:
+    """Of a model of texts."""
+
+    def ask(folder: Path, sample: Sample) -> Answers:
+        model = getattr(transformers, kind).from_pretrained(folder).eval()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        inputs = tokenizer(sample["text"], truncation=True, max_length=23, return_tensors="pt")
+        with torch.inference_mode():
+            return {head: getattr(model(**inputs), field).numpy()}
+
+    return ask
+
+
+def _bert(folder: Path, *, kind: str, **said: Any) -> None:
+    tokenizer = fast("bert", 512, model_input_names=["input_ids", "attention_mask"])
+    config = getattr(transformers, f"{kind.partition('For')[0].removesuffix('Model')}Config")
+    sizes = {**TEXT, "vocab_size": len(tokenizer), "max_position_embeddings": 23, **said}
+    save(folder, getattr(transformers, kind)(config(**sizes)), tokenizer)
+
+
+def _sentence(folder: Path, *, modes: Any, after: str) -> None:
+    import sentence_transformers
+    from sentence_transformers import models
+
+    _bert(folder / "tower", kind="BertModel")
+    tower = models.Transformer(str(folder / "tower"), max_seq_length=19)
+    pooling = models.Pooling(32, pooling_mode=modes)
+    width = pooling.get_embedding_dimension()
+    layers = [models.Normalize()] if after == "Normalize" else [models.Dense(width, 20)]
+    made = sentence_transformers.SentenceTransformer(modules=[tower, pooling, *layers])
+    made.save(str(folder))
+
+
+def _ask_sentence(folder: Path, sample: Sample) -> Answers:
+    import sentence_transformers
+
+    model = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
+    return {"text": model.encode([sample["text"]], show_progress_bar=False)}
+
+
+def _heard(folder: Path, sample: Sample) -> Any:
+    extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
+    rate = extractor.sampling_rate
+    return extractor(sample["sound"], sampling_rate=rate, return_tensors="pt")
+
+
+def _sound(kind: str, head: str, take: Callable[[Any], Any]) -> Callable[[Path, Sample], Answers]:
+    """Of a model of sounds."""
+
+    def ask(folder: Path, sample: Sample) -> Answers:
+        model = getattr(transformers, kind).from_pretrained(folder).eval()
+        with torch.inference_mode():
+            asked = model.get_encoder() if kind == "WhisperModel" else model
+            return {head: take(asked(**_heard(folder, sample))).numpy()}
+
+    return ask
+
+
+def _ast(folder: Path, *, kind: str, **said: Any) -> None:
+    config = transformers.ASTConfig(**VISION, max_length=61, num_mel_bins=48, **said)
+    extractor = transformers.ASTFeatureExtractor(num_mel_bins=48, max_length=61)
+    save(folder, getattr(transformers, kind)(config), extractor)
+
+
+def _whisper(folder: Path, *, kind: str, **said: Any) -> None:
+    config = transformers.WhisperConfig(
+        vocab_size=90, num_mel_bins=40, encoder_layers=2, encoder_attention_heads=2,
+        decoder_layers=1, decoder_attention_heads=2, d_model=32, encoder_ffn_dim=40,
+        decoder_ffn_dim=40, max_source_positions=150, max_target_positions=20,
+        pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1, **said,
+    )  # fmt: skip
+    extractor = transformers.WhisperFeatureExtractor(feature_size=40, chunk_length=3)
+    save(folder, getattr(transformers, kind)(config), extractor)
+
+
+def _clap(folder: Path, *, projection: int, rate: int) -> None:
+    tokenizer = fast("bert", 512, model_input_names=["input_ids", "attention_mask"])
+    text = dict(
+        TEXT, vocab_size=len(tokenizer), max_position_embeddings=22, pad_token_id=0,
+        projection_dim=projection,
+    )  # fmt: skip
+    audio = {
+        "num_mel_bins": 16, "spec_size": 64, "window_size": 4, "hidden_size": 32,
+        "patch_size": 4, "patch_stride": [4, 4], "depths": [1, 1], "num_attention_heads": [2, 4],
+        "patch_embeds_hidden_size": 16, "projection_dim": projection, "num_classes": 4,
+    }  # fmt: skip
+    config = transformers.ClapConfig(
+        text_config=text, audio_config=audio, projection_dim=projection
+    )
+    extractor = transformers.ClapFeatureExtractor(
+        feature_size=16, sampling_rate=rate, max_length_s=1, truncation="rand_trunc",
+        fft_window_size=512, hop_length=160, frequency_max=rate // 2,
+    )  # fmt: skip
+    save(folder, transformers.ClapModel(config), extractor, tokenizer)
+
+
+def _ask_clap(folder: Path, sample: Sample) -> Answers:
+    model = transformers.ClapModel.from_pretrained(folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    texts = tokenizer(sample["text"], truncation=True, max_length=21, return_tensors="pt")
+    with torch.inference_mode():
+        output = model(**_heard(folder, sample), **texts)
+    return {"sound": output.audio_embeds.numpy(), "text": output.text_embeds.numpy()}
+
+
 LABELS = {0: "cat", 1: "crane", 2: "crane", 3: "dog"}
 CASES: dict[str, tuple[Case, Case]] = {
     "clip": (
@@ -198,6 +303,60 @@ CASES: dict[str, tuple[Case, Case]] = {
         Case(
             lambda folder: _vit(folder, kind="Dinov2Model"),
             _one("Dinov2Model", "image", "pooler_output"),
+        ),
+    ),
+    "bert": (
+        Case(
+            lambda folder: _bert(folder, kind="BertForSequenceClassification", id2label=LABELS),
+            _text("BertForSequenceClassification", "label", "logits"),
+        ),
+        Case(
+            lambda folder: _bert(folder, kind="BertModel"),
+            _text("BertModel", "text", "pooler_output"),
+        ),
+    ),
+    "distilbert": (
+        Case(
+            lambda folder: _bert(folder, kind="DistilBertForSequenceClassification", num_labels=3),
+            _text("DistilBertForSequenceClassification", "label", "logits"),
+        ),
+        Case(
+            lambda folder: _bert(
+                folder,
+                kind="RobertaForSequenceClassification",
+                max_position_embeddings=24,
+                num_labels=3,
+                pad_token_id=0,
+            ),
+            _text("RobertaForSequenceClassification", "label", "logits"),
+        ),
+    ),
+    "sentence": (
+        Case(lambda folder: _sentence(folder, modes="mean", after="Normalize"), _ask_sentence),
+        Case(lambda folder: _sentence(folder, modes=("cls", "max"), after="Dense"), _ask_sentence),
+    ),
+    "ast": (
+        Case(
+            lambda folder: _ast(folder, kind="ASTForAudioClassification", id2label=LABELS),
+            _sound("ASTForAudioClassification", "label", lambda output: output.logits),
+        ),
+        Case(
+            lambda folder: _ast(folder, kind="ASTModel", frequency_stride=8),
+            _sound("ASTModel", "sound", lambda output: output.pooler_output),
+        ),
+    ),
+    "clap": (
+        Case(lambda folder: _clap(folder, projection=20, rate=16000), _ask_clap),
+        Case(lambda folder: _clap(folder, projection=24, rate=24000), _ask_clap),
+    ),
+    "whisper": (
+        Case(
+            lambda folder: _whisper(folder, kind="WhisperModel"),
+            _sound("WhisperModel", "sound", lambda output: output.last_hidden_state.mean(1)),
+        ),
+        Case(
+            lambda folder: _whisper(folder, kind="WhisperForAudioClassification", num_labels=3),
+            _sound("WhisperForAudioClassification", "label", lambda output: output.logits),
         ),
     ),
 }

@@ -5,5 +5,6 @@ A family is one file here and one line of FAMILIES in loading.py.
 
 from plait_export.zoo.adapters.loading import FAMILIES, from_transformers
 from plait_export.zoo.adapters.samples import samples
+from plait_export.zoo.adapters.sentence import from_sentence_transformers
 
-__all__ = ["FAMILIES", "from_transformers", "samples"]
+__all__ = ["FAMILIES", "from_sentence_transformers", "from_transformers", "samples"]

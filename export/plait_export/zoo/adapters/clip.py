@@ -15,7 +15,9 @@ def clip(source: Source, name: str) -> Deployment:
     scale = float(model.logit_scale.detach().exp())
     # Attention is causal and the pooled token comes before the padding: no mask is needed.
     text = source.text(
-        model.text_model, mask=False, longest=model.config.text_config.max_position_embeddings
+        Pooled(model.text_model, "input_ids"),
+        mask=False,
+        longest=model.config.text_config.max_position_embeddings,
     )
     return deployment(
         source,

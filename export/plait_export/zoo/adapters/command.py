@@ -20,7 +20,7 @@ from plait_export.request import Request
 from plait_export.zoo.adapters.loading import from_transformers
 from plait_export.zoo.adapters.samples import samples as raw_samples
 
-_NAMED = re.compile(r"(hf):(.+)", re.DOTALL)
+_NAMED = re.compile(r"(hf|st):(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +94,12 @@ def _transformers(name: str, options: Options) -> Deployment:
     if options.weights is not None:
         raise ConfigError(
             where="--weights",
-            expected="no such option with hf:, whose folder holds the weights",
+            expected="no such option with a folder, which holds the weights",
             got=str(options.weights),
             action="Leave it out.",
         )
     return from_transformers(name, tokens=options.tokens, random_weights=options.random_weights)
 
 
-_LIBRARIES = {"hf": _transformers}
+# What sentence-transformers wrote has a file that says so.
+_LIBRARIES = {"hf": _transformers, "st": _transformers}

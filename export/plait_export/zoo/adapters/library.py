@@ -57,9 +57,15 @@ def _input(prepared: Mapping[str, Tensor], *, masked: bool) -> NDArray[Any]:
 
 @contextmanager
 def _pooled(tower: nn.Module) -> Iterator[list[Tensor]]:
-    """What a tower pools while the model runs: some models overwrite it with its projection."""
+    """What a tower pools while the model runs, for some models overwrite it with its projection; of
+    one that does not pool all its tokens."""
     found: list[Tensor] = []
-    hook = tower.register_forward_hook(lambda *call: found.append(call[2].pooler_output))
+
+    def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        pooled = getattr(output, "pooler_output", None)
+        found.append(output.last_hidden_state if pooled is None else pooled)
+
+    hook = tower.register_forward_hook(keep)
     try:
         yield found
     finally:

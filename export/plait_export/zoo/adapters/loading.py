@@ -14,12 +14,19 @@ from plait_export.zoo.adapters.source import Source
 
 # model_type of config.json: the file here that adapts it. Its ARCHITECTURES names the classes.
 FAMILIES: Mapping[str, str] = {
+    "audio-spectrogram-transformer": "ast",
+    "bert": "bert",
+    "clap": "clap",
     "clip": "clip",
     "deit": "vit",
     "dinov2": "dinov2",
+    "distilbert": "bert",
+    "roberta": "bert",
     "siglip": "siglip",
     "vision-text-dual-encoder": "dual_encoder",
     "vit": "vit",
+    "whisper": "whisper",
+    "xlm-roberta": "bert",
 }
 
 Adapt = Callable[[Source, str], Deployment]
@@ -37,7 +44,8 @@ def from_transformers(
 ) -> Deployment:
     """What a device needs to answer as a model of transformers does.
 
-    model: the folder that save_pretrained wrote, or the model itself. Nothing is downloaded.
+    model: the folder that save_pretrained or sentence-transformers wrote, or the model itself.
+        Nothing is downloaded.
     processor: a processor, image processor, tokenizer or feature extractor, or several in a list;
         None: what lies in the folder.
     name: of the bundle; None: the folder's or the model's.
@@ -53,6 +61,8 @@ def from_transformers(
     given = _given(processor)
     if isinstance(model, (str, Path)):
         folder = Path(model)
+        if (folder / "modules.json").is_file():
+            return _sentence(folder, processor, name, tokens, random_weights=random_weights)
         config = read_config(folder)
         adapt, architecture = find_adapter(config, str(folder))
         loaded = load(folder, config, architecture, random_weights=random_weights)
@@ -192,6 +202,22 @@ def require(package: str, where: str) -> Any:
             got=str(error),
             action="pip install 'plait[models]'.",
         ) from error
+
+
+def _sentence(
+    folder: Path, processor: Any, name: str | None, tokens: int | None, *, random_weights: bool
+) -> Deployment:
+    """A folder of sentence-transformers, which brings all it needs."""
+    from plait_export.zoo.adapters.sentence import from_sentence_transformers
+
+    if processor is not None or random_weights:
+        raise ConfigError(
+            where=f"{folder}, modules.json",
+            expected="sentence-transformers with its own weights and tokenizer",
+            got="random weights" if random_weights else "another processor",
+            action="Export the tower alone: a folder with its config.json only.",
+        )
+    return from_sentence_transformers(folder, name=name, tokens=tokens)
 
 
 def _given(processor: Any) -> dict[str, Any]:

@@ -15,23 +15,32 @@ from plait_export.describe import Classification, Embedding
 class Pooled(nn.Module):
     """A tower's pooled output [batch, width]. keyword: what its forward calls the input.
 
-    shape: of one sample where the tower wants another than the bundle prepares, with the axes of
-    length 1 that it adds.
+    channel: the tower wants an axis of length 1 after the batch.
     """
 
-    def __init__(
-        self, tower: nn.Module, keyword: str, shape: tuple[int, ...] | None = None
-    ) -> None:
+    def __init__(self, tower: nn.Module, keyword: str, *, channel: bool = False) -> None:
         super().__init__()
         self.tower = tower
         self.keyword = keyword
-        self.shape = shape
+        self.channel = channel
 
     def forward(self, sample: Tensor, mask: Tensor | None = None) -> Tensor:
-        if self.shape is not None:
-            sample = sample.reshape(-1, *self.shape)
+        given = sample[:, None] if self.channel else sample
         masked = {} if mask is None else {"attention_mask": mask}
-        return cast(Tensor, self.tower(**{self.keyword: sample}, **masked).pooler_output)
+        return cast(Tensor, self.tower(**{self.keyword: given}, **masked).pooler_output)
+
+
+class FirstToken(nn.Module):
+    """A tower's first token [batch, width], which is what some classifiers see."""
+
+    def __init__(self, tower: nn.Module, keyword: str) -> None:
+        super().__init__()
+        self.tower = tower
+        self.keyword = keyword
+
+    def forward(self, sample: Tensor, mask: Tensor | None = None) -> Tensor:
+        masked = {} if mask is None else {"attention_mask": mask}
+        return cast(Tensor, self.tower(**{self.keyword: sample}, **masked).last_hidden_state[:, 0])
 
 
 class Projected(nn.Module):
@@ -43,7 +52,8 @@ class Projected(nn.Module):
         self.normalized = normalized
 
     def forward(self, embedding: Tensor, presence: Tensor) -> Tensor:
-        projected: Tensor = self.projection(embedding * presence)
+        here = presence.reshape(-1, *(1,) * (embedding.ndim - 1))
+        projected: Tensor = self.projection(embedding * here)
         return functional.normalize(projected, dim=-1) if self.normalized else projected
 
 

@@ -24,7 +24,7 @@ def siglip(source: Source, name: str) -> Deployment:
     scale = float(model.logit_scale.detach().exp())
     bias = float(model.logit_bias.detach())
     text = source.text(
-        model.text_model,
+        Pooled(model.text_model, "input_ids"),
         mask="attention_mask" in source.tokenizer.model_input_names,
         longest=model.config.text_config.max_position_embeddings,
     )

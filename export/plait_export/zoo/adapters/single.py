@@ -46,8 +46,12 @@ def embedder(
     *,
     answer: Callable[[Any], Tensor],
     projection: nn.Module | None = None,
+    model: nn.Module | None = None,
 ) -> Deployment:
-    """A model whose answer is an embedding, as the library gives it: no length is set."""
+    """A model whose answer is an embedding, as the library gives it: no length is set.
+
+    model: the part of it that is asked; None: all of it.
+    """
     (key,) = modality
     return _deployment(
         source,
@@ -56,7 +60,8 @@ def embedder(
         prepare,
         heads={key: embedding(projection, key)},
         answers={key: answer},
-        towers={},
+        towers={key: source.model if model is None else model},
+        model=model,
     )
 
 
@@ -86,6 +91,7 @@ def _deployment(
     heads: Mapping[str, Any],
     answers: Mapping[str, Callable[[Any], Tensor]],
     towers: Mapping[str, nn.Module],
+    model: nn.Module | None = None,
 ) -> Deployment:
     (key,) = modality
     return Deployment(
@@ -94,7 +100,7 @@ def _deployment(
         modalities=modality,
         heads=heads,
         original=Library(
-            model=source.model,
+            model=source.model if model is None else model,
             inputs={key: prepare},
             heads=answers,
             towers=towers,

@@ -16,7 +16,6 @@ from plait_export.describe.readers import (
     text_from_transformers,
 )
 from plait_export.zoo.adapters import standins
-from plait_export.zoo.adapters.parts import Pooled
 
 # A prompt does not age; a picture does.
 _TEXT_AGE_MS = 86_400_000.0
@@ -68,7 +67,7 @@ class Source:
             when_missing="mask",
         )
 
-    def text(self, tower: Any, *, mask: bool, longest: int) -> Text:
+    def text(self, encoder: Any, *, mask: bool, longest: int) -> Text:
         """The text; longest: positions that the tower has."""
         stated = self.tokenizer.model_max_length
         tokens = self.tokens or min(stated, longest)
@@ -81,7 +80,7 @@ class Source:
             )
         return text_from_transformers(
             self.tokenizer,
-            encoder=Pooled(tower, "input_ids"),
+            encoder=encoder,
             tokens=tokens,
             mask=mask,
             max_age_ms=_TEXT_AGE_MS,

@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-from torch import Tensor, nn
-
 from plait_export.describe import Deployment
 from plait_export.zoo.adapters.library import picture_input
-from plait_export.zoo.adapters.parts import Pooled
+from plait_export.zoo.adapters.parts import FirstToken, Pooled
 from plait_export.zoo.adapters.single import classifier, embedder, pooled, require_pooler
 from plait_export.zoo.adapters.source import Source
-
-
-class FirstToken(nn.Module):
-    """A tower's first token [batch, width], which is what its classifier sees."""
-
-    def __init__(self, tower: nn.Module) -> None:
-        super().__init__()
-        self.tower = tower
-
-    def forward(self, sample: Tensor) -> Tensor:
-        return cast(Tensor, self.tower(pixel_values=sample).last_hidden_state[:, 0])
 
 
 def classification(source: Source, name: str) -> Deployment:
@@ -30,7 +15,7 @@ def classification(source: Source, name: str) -> Deployment:
     return classifier(
         source,
         name,
-        {"image": source.picture(FirstToken(model.base_model))},
+        {"image": source.picture(FirstToken(model.base_model, "pixel_values"))},
         picture_input(source.image_processor),
         head=model.classifier,
     )
