@@ -19,16 +19,17 @@ from tests.cases import tokenizers
 Sample = Mapping[str, Any]
 Answers = dict[str, NDArray[np.float32]]
 
+# One layer where tracing is most of a test's time; second configurations have more.
 TEXT: dict[str, Any] = {
     "hidden_size": 32,
     "intermediate_size": 40,
-    "num_hidden_layers": 2,
+    "num_hidden_layers": 1,
     "num_attention_heads": 2,
 }
 VISION: dict[str, Any] = {
     "hidden_size": 36,
     "intermediate_size": 44,
-    "num_hidden_layers": 2,
+    "num_hidden_layers": 1,
     "num_attention_heads": 3,
 }
 SENTENCES = (
@@ -103,12 +104,13 @@ def _one(kind: str, head: str, field: str) -> Callable[[Path, Sample], Answers]:
     return ask
 
 
-def _clip(folder: Path, *, side: int, patch: int, end: int | None) -> None:
+def _clip(folder: Path, *, side: int, patch: int, end: int | None, layers: int = 1) -> None:
     tokenizer = fast("clip", 21)
     size = len(tokenizer)
     last = tokenizer.convert_tokens_to_ids("<|endoftext|>")
     text = dict(TEXT, vocab_size=size, max_position_embeddings=21, eos_token_id=end or last)
     vision = dict(VISION, image_size=side, patch_size=patch)
+    text["num_hidden_layers"] = vision["num_hidden_layers"] = layers
     config = transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)
     crop = {"height": side, "width": side}
     processor = transformers.CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size=crop)
@@ -216,7 +218,7 @@ def _ast(folder: Path, *, kind: str, **said: Any) -> None:
 
 def _whisper(folder: Path, *, kind: str, **said: Any) -> None:
     config = transformers.WhisperConfig(
-        vocab_size=90, num_mel_bins=40, encoder_layers=2, encoder_attention_heads=2,
+        vocab_size=90, num_mel_bins=40, encoder_layers=1, encoder_attention_heads=2,
         decoder_layers=1, decoder_attention_heads=2, d_model=32, encoder_ffn_dim=40,
         decoder_ffn_dim=40, max_source_positions=150, max_target_positions=20,
         pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1, **said,
@@ -225,15 +227,16 @@ def _whisper(folder: Path, *, kind: str, **said: Any) -> None:
     save(folder, getattr(transformers, kind)(config), extractor)
 
 
-def _clap(folder: Path, *, projection: int, rate: int) -> None:
+def _clap(folder: Path, *, projection: int, rate: int, stages: int) -> None:
     tokenizer = fast("bert", 512, model_input_names=["input_ids", "attention_mask"])
     text = dict(
         TEXT, vocab_size=len(tokenizer), max_position_embeddings=22, pad_token_id=0,
         projection_dim=projection,
     )  # fmt: skip
     audio = {
-        "num_mel_bins": 16, "spec_size": 64, "window_size": 4, "hidden_size": 32,
-        "patch_size": 4, "patch_stride": [4, 4], "depths": [1, 1], "num_attention_heads": [2, 4],
+        "num_mel_bins": 16, "spec_size": 64, "window_size": 4, "hidden_size": 16 * stages,
+        "patch_size": 4, "patch_stride": [4, 4], "depths": [1] * stages,
+        "num_attention_heads": [2, 4][:stages],
         "patch_embeds_hidden_size": 16, "projection_dim": projection, "num_classes": 4,
     }  # fmt: skip
     config = transformers.ClapConfig(
@@ -264,7 +267,8 @@ CASES: dict[str, tuple[Case, Case]] = {
         ),
         # 2 is what old configurations say: then the largest id ends a text.
         Case(
-            lambda folder: _clip(folder, side=33, patch=11, end=2), _dual("CLIPModel", padding=True)
+            lambda folder: _clip(folder, side=33, patch=11, end=2, layers=3),
+            _dual("CLIPModel", padding=True),
         ),
     ),
     "siglip": (
@@ -346,8 +350,8 @@ CASES: dict[str, tuple[Case, Case]] = {
         ),
     ),
     "clap": (
-        Case(lambda folder: _clap(folder, projection=20, rate=16000), _ask_clap),
-        Case(lambda folder: _clap(folder, projection=24, rate=24000), _ask_clap),
+        Case(lambda folder: _clap(folder, projection=20, rate=16000, stages=1), _ask_clap),
+        Case(lambda folder: _clap(folder, projection=24, rate=24000, stages=2), _ask_clap),
     ),
     "whisper": (
         Case(

@@ -23,7 +23,11 @@ def dual_encoder(source: Source, name: str) -> Deployment:
                 action="Take another tower.",
             )
     scale = float(model.logit_scale.detach().exp())
-    text = source.text(model.text_model, mask=True, longest=positions(model.config.text_config))
+    text = source.text(
+        Pooled(model.text_model, "input_ids"),
+        mask=True,
+        longest=positions(model.config.text_config),
+    )
     return deployment(
         source,
         name,
