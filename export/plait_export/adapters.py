@@ -3,8 +3,9 @@
 from plait_export.zoo.adapters import (
     FAMILIES,
     from_sentence_transformers,
+    from_timm,
     from_transformers,
     samples,
 )
 
-__all__ = ["FAMILIES", "from_sentence_transformers", "from_transformers", "samples"]
+__all__ = ["FAMILIES", "from_sentence_transformers", "from_timm", "from_transformers", "samples"]

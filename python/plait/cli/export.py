@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,7 +29,7 @@ def export(
         typer.Argument(
             metavar="MODEL",
             help="SCRIPT.py, which defines request(arguments) -> plait_export.Request; or "
-            "hf:DIRECTORY, a saved model of transformers (docs/models.md).",
+            "hf:DIRECTORY, a saved model of transformers; or timm:NAME (docs/models.md).",
         ),
     ],
     arguments: Annotated[
@@ -68,6 +69,10 @@ def export(
         int | None,
         typer.Option("--tokens", help="That the text encoder sees. Default: the most it takes."),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", metavar="FILE", help="Of timm:NAME, its state dict."),
+    ] = None,
     random_weights: Annotated[
         bool,
         typer.Option("--random-weights", help="Weights drawn at random, for speed only."),
@@ -93,12 +98,21 @@ def export(
                 samples=samples,
                 tokens=tokens,
                 random_weights=random_weights,
+                weights=weights,
                 precisions=_words(precisions),
                 engines=chosen or (),
             )
             exported = adapters.export_named(model, output, options, report)
         else:
-            _check_script(samples, precisions, tokens, random_weights)
+            _check_script(
+                {
+                    "--samples": samples is not None,
+                    "--precisions": precisions != "fp32",
+                    "--tokens": tokens is not None,
+                    "--weights": weights is not None,
+                    "--random-weights": random_weights,
+                }
+            )
             exported = plait_export.script.run(Path(model), output, arguments or [], report, chosen)
     if as_json:
         write_json(exported.to_json())
@@ -111,16 +125,8 @@ def _words(listed: str) -> list[str]:
     return [word.strip() for word in listed.split(",") if word.strip()]
 
 
-def _check_script(
-    samples: Path | None, precisions: str, tokens: int | None, random_weights: bool
-) -> None:
-    """A script says all that itself."""
-    said = {
-        "--samples": samples is not None,
-        "--precisions": precisions != "fp32",
-        "--tokens": tokens is not None,
-        "--random-weights": random_weights,
-    }
+def _check_script(said: Mapping[str, bool]) -> None:
+    """A script says all that itself. said: by option, whether it was given."""
     for option, given in said.items():
         if given:
             raise plait.ConfigError(

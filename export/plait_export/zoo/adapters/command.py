@@ -19,8 +19,10 @@ from plait_export.report import ExportReport
 from plait_export.request import Request
 from plait_export.zoo.adapters.loading import from_transformers
 from plait_export.zoo.adapters.samples import samples as raw_samples
+from plait_export.zoo.adapters.timm import from_timm
 
-_NAMED = re.compile(r"(hf|st):(.+)", re.DOTALL)
+_PACKAGES = ("transformers", "sentence-transformers", "timm", "open_clip_torch")
+_NAMED = re.compile(r"(hf|st|timm):(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,7 @@ def _request(deployment: Deployment, options: Options, model: str) -> Request:
                 "library": model.partition(":")[0],
                 "random_weights": options.random_weights,
             },
-            packages=("transformers",),
+            packages=_PACKAGES,
         ),
     )
 
@@ -101,5 +103,21 @@ def _transformers(name: str, options: Options) -> Deployment:
     return from_transformers(name, tokens=options.tokens, random_weights=options.random_weights)
 
 
+def _timm(name: str, options: Options) -> Deployment:
+    _check_weights(f"timm:{name}", options)
+    return from_timm(name, options.weights)
+
+
+def _check_weights(model: str, options: Options) -> None:
+    """A file of weights, or random ones: one of the two."""
+    if (options.weights is None) != options.random_weights:
+        raise ConfigError(
+            where=model,
+            expected="--weights FILE or --random-weights, one of the two",
+            got="both" if options.random_weights else "neither",
+            action="Nothing is downloaded: save model.state_dict() into a file.",
+        )
+
+
 # What sentence-transformers wrote has a file that says so.
-_LIBRARIES = {"hf": _transformers, "st": _transformers}
+_LIBRARIES = {"hf": _transformers, "st": _transformers, "timm": _timm}

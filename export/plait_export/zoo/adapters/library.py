@@ -74,13 +74,18 @@ def _pooled(tower: nn.Module) -> Iterator[list[Tensor]]:
 
 def picture_input(processor: Any) -> Callable[[Any], Mapping[str, Tensor]]:
     """From a bgr8 frame through an image processor."""
-    from PIL import Image
 
     def prepare(frame: NDArray[np.uint8]) -> Mapping[str, Tensor]:
-        image = Image.fromarray(np.ascontiguousarray(frame[:, :, ::-1]))
-        return dict(processor(images=image, return_tensors="pt"))
+        return dict(processor(images=picture_of(frame), return_tensors="pt"))
 
     return prepare
+
+
+def picture_of(frame: NDArray[np.uint8]) -> Any:
+    """A bgr8 frame as Pillow's image."""
+    from PIL import Image
+
+    return Image.fromarray(np.ascontiguousarray(frame[:, :, ::-1]))
 
 
 def text_input(tokenizer: Any, tokens: int) -> Callable[[Any], Mapping[str, Tensor]]:
