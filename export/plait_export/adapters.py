@@ -2,10 +2,18 @@
 
 from plait_export.zoo.adapters import (
     FAMILIES,
+    from_open_clip,
     from_sentence_transformers,
     from_timm,
     from_transformers,
     samples,
 )
 
-__all__ = ["FAMILIES", "from_sentence_transformers", "from_timm", "from_transformers", "samples"]
+__all__ = [
+    "FAMILIES",
+    "from_open_clip",
+    "from_sentence_transformers",
+    "from_timm",
+    "from_transformers",
+    "samples",
+]

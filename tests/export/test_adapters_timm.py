@@ -1,7 +1,8 @@
-"""timm's models answer in a bundle as timm does; skipped where timm can't be imported."""
+"""Models of timm and open_clip answer as there; skipped where those can't be imported."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +62,42 @@ def test_weights_that_do_not_fit_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="resnet"):
         adapters.from_timm("resnet_of_nobody", None)
     assert run(["export", "timm:resnet10t"]) == 2
+
+
+@pytest.mark.parametrize("end", ["export", "modules"])
+def test_open_clip_answers_as_it_does(
+    end: str, tmp_path: Path, generator: np.random.Generator
+) -> None:
+    library = pytest.importorskip("open_clip", exc_type=ImportError)
+    towers = {"width": 24, "layers": 1}
+    vision = {**towers, "image_size": 40, "patch_size": 8, "head_width": 12}
+    words = {
+        **towers,
+        "heads": 2,
+        "context_length": 13 if end == "export" else 77,
+        "vocab_size": 49408,
+    }
+    config = {"embed_dim": 20, "vision_cfg": vision, "text_cfg": words}
+    (tmp_path / "small.json").write_text(json.dumps(config))
+    library.add_model_config(tmp_path)
+    torch.manual_seed(int(generator.integers(2**31)))
+    model, _, transform = library.create_model_and_transforms("small", pretrained=None)
+    torch.save(model.eval().state_dict(), tmp_path / "weights.pt")
+    deployment = adapters.from_open_clip("small", tmp_path / "weights.pt")
+    samples = samples_of(deployment, generator)
+    if end == "export":
+        export(deployment, tmp_path / "x.plait", samples=samples, precisions=("fp32",))
+        bundle = plait.load(tmp_path / "x.plait", threads=1)
+    tokenizer = library.get_tokenizer("small")
+    for sample in samples:
+        ours = in_torch(deployment, sample)
+        if end == "export":
+            result = bundle(**sample)
+            ours = {head: np.array(result[head].output)[None] for head in result}
+        with torch.inference_mode():
+            picture = transform(picture_of(sample["image"]))[None]
+            theirs = {
+                "image": model.encode_image(picture, normalize=True).numpy(),
+                "text": model.encode_text(tokenizer([sample["text"]]), normalize=True).numpy(),
+            }
+        assert_near(ours, theirs)

@@ -29,7 +29,7 @@ def export(
         typer.Argument(
             metavar="MODEL",
             help="SCRIPT.py, which defines request(arguments) -> plait_export.Request; or "
-            "hf:DIRECTORY, a saved model of transformers; or timm:NAME (docs/models.md).",
+            "hf:DIRECTORY, timm:NAME, open_clip:NAME (docs/models.md).",
         ),
     ],
     arguments: Annotated[
@@ -71,7 +71,7 @@ def export(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option("--weights", metavar="FILE", help="Of timm:NAME, its state dict."),
+        typer.Option("--weights", metavar="FILE", help="State dict of timm:NAME, open_clip:NAME."),
     ] = None,
     random_weights: Annotated[
         bool,

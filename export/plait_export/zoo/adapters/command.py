@@ -18,11 +18,12 @@ from plait_export.progress import Progress
 from plait_export.report import ExportReport
 from plait_export.request import Request
 from plait_export.zoo.adapters.loading import from_transformers
+from plait_export.zoo.adapters.open_clip import from_open_clip
 from plait_export.zoo.adapters.samples import samples as raw_samples
 from plait_export.zoo.adapters.timm import from_timm
 
 _PACKAGES = ("transformers", "sentence-transformers", "timm", "open_clip_torch")
-_NAMED = re.compile(r"(hf|st|timm):(.+)", re.DOTALL)
+_NAMED = re.compile(r"(hf|open_clip|st|timm):(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +109,11 @@ def _timm(name: str, options: Options) -> Deployment:
     return from_timm(name, options.weights)
 
 
+def _open_clip(name: str, options: Options) -> Deployment:
+    _check_weights(f"open_clip:{name}", options)
+    return from_open_clip(name, options.weights)
+
+
 def _check_weights(model: str, options: Options) -> None:
     """A file of weights, or random ones: one of the two."""
     if (options.weights is None) != options.random_weights:
@@ -120,4 +126,9 @@ def _check_weights(model: str, options: Options) -> None:
 
 
 # What sentence-transformers wrote has a file that says so.
-_LIBRARIES = {"hf": _transformers, "st": _transformers, "timm": _timm}
+_LIBRARIES = {
+    "hf": _transformers,
+    "open_clip": _open_clip,
+    "st": _transformers,
+    "timm": _timm,
+}
