@@ -100,6 +100,8 @@ def test_the_command_writes_nothing_without_weights(
     output = tmp_path / "x.plait"
     assert run(["export", f"hf:{tmp_path}", "-o", str(output)]) == 2
     assert "model.safetensors" in capsys.readouterr().err and not output.exists()
+    assert run(["export", "hub:clip", "-o", str(output)]) == 2
+    assert "hf:, open_clip:, st:, timm:" in capsys.readouterr().err
     assert run(["export", "script.py", "--random-weights"]) == 2
     assert "--random-weights" in capsys.readouterr().err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -20,6 +21,9 @@ from plait.cli.output import bytes_text, console, progress, write_json
 
 if TYPE_CHECKING:
     from plait_export import ExportReport
+
+# What stands before a model's name; a script is a path.
+_LIBRARY = re.compile(r"[a-z_]+:")
 
 
 @command
@@ -80,9 +84,12 @@ def export(
     as_json: JsonOption = False,
 ) -> ExitCode:
     """Export what SCRIPT.py describes, or a library's model. Needs the extra plait[export]."""
+    of_library = _LIBRARY.match(model) is not None and not Path(model).exists()
     try:
         import plait_export.script
-        from plait_export.zoo.adapters import command as adapters
+
+        if of_library:
+            from plait_export.zoo.adapters import command as adapters  # takes seconds: torch
     except ImportError as error:
         raise plait.ConfigError(
             where="plait export",
@@ -93,7 +100,7 @@ def export(
     # What the script prints is no answer of this command.
     with progress() as report, redirect_stdout(sys.stderr):
         chosen = None if engines is None else _words(engines)
-        if adapters.is_named(model):
+        if of_library:
             options = adapters.Options(
                 samples=samples,
                 tokens=tokens,

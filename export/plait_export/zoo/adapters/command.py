@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from plait_export.zoo.adapters.samples import samples as raw_samples
 from plait_export.zoo.adapters.timm import from_timm
 
 _PACKAGES = ("transformers", "sentence-transformers", "timm", "open_clip_torch")
-_NAMED = re.compile(r"(hf|open_clip|st|timm):(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,19 +41,23 @@ class Options:
     engines: Sequence[str] = ()
 
 
-def is_named(model: str) -> bool:
-    """Whether it names a library's model, not a script."""
-    return _NAMED.fullmatch(model) is not None
-
-
 def export_named(
     model: str, output: Path | None, options: Options, progress: Progress | None = None
 ) -> ExportReport:
-    """Writes the bundle of a library's model. Raises ConfigError, ExportError or SampleError."""
-    match = _NAMED.fullmatch(model)
-    assert match is not None
+    """Writes the bundle of a library's model. Raises ConfigError, ExportError or SampleError.
+
+    model: LIBRARY:NAME.
+    """
+    library, _, named = model.partition(":")
+    if library not in _LIBRARIES or not named:
+        raise ConfigError(
+            where=model,
+            expected=f"a name after one of {', '.join(f'{known}:' for known in _LIBRARIES)}",
+            got=repr(model),
+            action="docs/models.md says what each takes.",
+        )
     _silence()
-    deployment = _LIBRARIES[match[1]](match[2], options)
+    deployment = _LIBRARIES[library](named, options)
     request = _request(deployment, options, model=model)
     path = output if output is not None else Path(f"{deployment.name}.plait")
     return export_request(request, path, progress=progress)
