@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import transformers
 from PIL import Image
@@ -17,7 +18,15 @@ from safetensors.torch import load_file, save_file
 
 from plait import ConfigError
 from plait.cli.application import run
-from plait_export import ExportError, adapters, export
+from plait_export import (
+    Deployment,
+    Embedding,
+    ExportError,
+    Sound,
+    Waveform,
+    adapters,
+    export,
+)
 from tests.export.adapter_models import CASES, fast
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -123,3 +132,48 @@ def test_every_command_on_the_page_runs(
     for command in commands:
         Path("clip.plait").unlink(missing_ok=True)
         assert run(command.split()) == 0 and Path("clip.plait").exists(), command
+
+
+def test_samples_of_a_folder_are_what_the_modalities_take(
+    clip: Path, generator: np.random.Generator
+) -> None:
+    deployment = adapters.from_transformers(clip)
+    folder = clip / "samples"
+    folder.mkdir()
+    with pytest.raises(ConfigError, match="image, text"):
+        adapters.samples(deployment, folder)
+    pixels = generator.integers(0, 256, (31, 45, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "one.png")
+    (folder / "texts.txt").write_text("rain\n\n two words \n")
+    found = adapters.samples(deployment, folder)
+    assert [sample["text"] for sample in found] == ["rain", "two words"]
+    np.testing.assert_array_equal(found[1]["image"], pixels[:, :, ::-1])
+    sound = Sound(
+        encoder=torch.nn.Identity(), features=Waveform(), window=4000, rate_hz=16000.0,
+        max_age_ms=1.0, when_missing="mask", shorter="zeros", longer="refuse",
+    )  # fmt: skip
+    heard = Deployment(
+        name="ear",
+        modalities={"sound": sound},
+        heads={"same": Embedding(torch.nn.Identity())},
+    )
+    time = np.arange(9600) / 48000
+    tone = np.sin(2 * np.pi * 440 * time)
+    soundfile.write(folder / "tone.wav", np.stack([tone, 0 * tone], 1), 48000)
+    (listened,) = adapters.samples(heard, folder)
+    expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(3200) / 16000)
+    np.testing.assert_allclose(listened["sound"][99:-99], expected[99:-99], atol=5e-3)
+
+
+def test_a_model_in_memory_is_adapted_with_its_processors(clip: Path) -> None:
+    model = transformers.CLIPModel.from_pretrained(clip)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(clip)
+    pictures = transformers.CLIPImageProcessorPil.from_pretrained(clip)
+    of_memory = adapters.from_transformers(model, [pictures, tokenizer], tokens=9)
+    of_folder = adapters.from_transformers(clip, tokens=9)
+    for name, modality in of_folder.modalities.items():
+        assert of_memory.modalities[name].to_manifest() == modality.to_manifest()
+    with pytest.raises(ConfigError, match="tokenizer"):
+        adapters.from_transformers(model, pictures)
+    with pytest.raises(ConfigError, match="Linear"):
+        adapters.from_transformers(torch.nn.Linear(2, 2))
