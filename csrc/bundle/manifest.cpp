@@ -43,6 +43,7 @@ constexpr std::size_t kMaxDescription = 65536;
 constexpr std::size_t kMaxLabel = 4096;
 constexpr std::int64_t kMaxBytes = std::int64_t{1} << 53;  // exact in every JSON reader
 constexpr std::int64_t kMaxVersion = 1'000'000;
+constexpr double kMaxLogit = 1e6;
 
 void check_version(const JsonReader& root, Manifest& manifest) {
   const JsonReader format = root.field("format");
@@ -131,6 +132,15 @@ std::vector<std::string> parse_labels(const JsonReader& reader, const char* key)
   return result;
 }
 
+EmbeddingSpace parse_space(const JsonReader& reader) {
+  EmbeddingSpace space;
+  space.name = reader.field("name").identifier();
+  space.normalized = reader.field("normalized").boolean();
+  space.logit_scale = reader.field("logit_scale").positive(kMaxLogit);
+  space.logit_bias = reader.field("logit_bias").number(-kMaxLogit, kMaxLogit);
+  return space;
+}
+
 HeadDescription parse_head(const JsonReader& reader) {
   HeadDescription head;
   head.name = reader.field("name").identifier();
@@ -144,6 +154,10 @@ HeadDescription parse_head(const JsonReader& reader) {
   head.modalities = reader.field("modalities").unique_texts(1, kMaxModalities);
   head.labels = parse_labels(reader, "labels");
   head.units = parse_labels(reader, "units");
+  if (const auto space = reader.optional_field("space")) {
+    if (head.kind != HeadKind::kEmbedding) space->fail("none, but for an embedding", "one");
+    head.space = parse_space(*space);
+  }
   return head;
 }
 

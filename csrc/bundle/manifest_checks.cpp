@@ -93,6 +93,7 @@ class Checks {
       const GraphDescription& graph = graph_named(head.graph, GraphRole::kHead, path + ".graph");
       head_embeddings(head, graph, path);
       head_output(head, graph, path);
+      head_space(head, graph, path);
     }
   }
 
@@ -262,6 +263,19 @@ class Checks {
     if (head.units.size() != units) {
       fail(path + ".units", std::to_string(units) + ", one per value of a regression",
            std::to_string(head.units.size()));
+    }
+  }
+
+  /// As many dimensions as the first head of the same space.
+  void head_space(const HeadDescription& head, const GraphDescription& graph,
+                  const std::string& path) const {
+    if (head.space.name.empty()) return;
+    for (const HeadDescription& other : manifest_.heads) {
+      if (other.space.name != head.space.name || &other == &head) continue;
+      const GraphDescription* theirs = manifest_.graph(other.graph);
+      if (theirs == nullptr) continue;  // said where that head is checked
+      expect_shape(path + ".space, which head " + quote(other.name) + " shares",
+                   theirs->outputs[0].shape, graph.outputs[0].shape);
     }
   }
 

@@ -19,6 +19,7 @@ from plait_export.describe import (
     Regression,
     Signal,
     Sound,
+    Space,
     Text,
     Waveform,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "Score",
     "Signal",
     "Sound",
+    "Space",
     "Text",
     "Waveform",
     "accuracy",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from plait_export.candidate import Candidate
 from plait_export.describe import (
     Classification,
     Deployment,
+    Embedding,
     Regression,
     Text,
     encoder_name,
@@ -104,6 +106,8 @@ def _describe_head(deployment: Deployment, name: str) -> dict[str, Any]:
         described["labels"] = list(head.labels)
     if isinstance(head, Regression):
         described["units"] = list(head.units)
+    if isinstance(head, Embedding) and head.space is not None:
+        described["space"] = asdict(head.space)
     return described
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from plait_export import reference
-from plait_export.describe import encoder_name, head_name
+from plait_export.describe import Embedding, Head, encoder_name, head_name
 from plait_export.errors import ExportError
 from plait_export.graphs import FloatArray, Form, Runner, head_feeds, relative_error
 from plait_export.presence import PresenceSet, head_sets
@@ -81,6 +81,7 @@ def check_parity(
                     expected = traced.answer(head, fed_all, present)
                     worst = max(worst, relative_error(answer, expected))
                 rows.append(ParityRow(graph.name, graph.form, present, worst, batches))
+                _check_length(deployment.heads[head], answer, f"head {head}, {graph.form}")
                 _check_filling(runner, names, embeddings, present, f"head {head}, {graph.form}")
     progress("parity", work, work)
     for row in rows:
@@ -97,6 +98,19 @@ def _check_row(row: ParityRow) -> None:
             got=f"{row.max_relative_error:.3g}",
             action="Look for what the export fixes: random numbers, state kept between calls, "
             "sizes or values of the example batch.",
+        )
+
+
+def _check_length(head: Head, answer: FloatArray, where: str) -> None:
+    if not isinstance(head, Embedding) or head.space is None or not head.space.normalized:
+        return
+    lengths = np.linalg.norm(answer.reshape(len(answer), -1).astype(np.float64), axis=1)
+    if not np.abs(lengths - 1.0).max() <= LIMIT:
+        raise ExportError(
+            where=where,
+            expected="embeddings of unit length, as its space says normalized=True",
+            got=f"lengths from {lengths.min():.4g} to {lengths.max():.4g}",
+            action="End the module with torch.nn.functional.normalize, or say normalized=False.",
         )
 
 

@@ -232,6 +232,26 @@ TEST(ManifestRules, refuses_heads_that_do_not_fit_their_graph) {
   });
 }
 
+TEST(ManifestRules, refuses_spaces_that_make_no_sense) {
+  const json space = {
+      {"name", "room"}, {"normalized", true}, {"logit_scale", 4.6}, {"logit_bias", -1.0}};
+  const auto with = [&](const char* key, const json& value) {
+    json changed = space;
+    changed[key] = value;
+    return changed;
+  };
+  json nameless = space;
+  nameless.erase("name");
+  expect_refused({
+      {"/heads/0/space", space, "heads[0].space"},
+      {"/heads/2/space", nameless, "heads[2].space"},
+      {"/heads/2/space", with("name", "A room"), "heads[2].space.name"},
+      {"/heads/2/space", with("normalized", 1), "heads[2].space.normalized"},
+      {"/heads/2/space", with("logit_scale", 0), "heads[2].space.logit_scale"},
+      {"/heads/2/space", with("logit_bias", 1e7), "heads[2].space.logit_bias"},
+  });
+}
+
 TEST(ManifestRules, refuses_variants_that_lack_or_invent) {
   expect_refused({
       {"/variants", json::array(), "variants"},

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 import plait
-from plait_export import Deployment, adapters, export
+from plait_export import Deployment, Embedding, adapters, export
 from plait_export.alone import NAME as ALONE
 from plait_export.alone import load_alone
 from plait_export.describe import Frame, Modality, Sound, Text
 from plait_export.graphs import head_feeds
 from plait_export.trace import encoder_of, run_module
+from plait_export.zoo.adapters.library import Library
 from tests.export.adapter_models import CASES, SENTENCES, Answers
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -96,6 +97,30 @@ def test_a_bundle_answers_as_the_library_does(
         assert_near(ours, case.ask(tmp_path, sample))
         found.append(next(iter(ours.values())).ravel())
     assert np.ptp(np.stack(found), axis=0).max() > 1e-3, "all samples are answered alike"
+
+
+@pytest.mark.parametrize("family", ["clip", "siglip", "dual_encoder"])
+def test_a_spaces_scale_and_bias_make_the_librarys_logits(
+    family: str, tmp_path: Path, generator: np.random.Generator
+) -> None:
+    CASES[family][0].make(tmp_path)
+    deployment = adapters.from_transformers(tmp_path)
+    library = deployment.original
+    assert isinstance(library, Library)
+    for sample in samples_of(deployment, generator):
+        prepared = [library.inputs[name](sample[name]) for name in deployment.modalities]
+        with torch.inference_mode():
+            logits = library.model(**prepared[0], **prepared[1])
+        answers = in_torch(deployment, sample)
+        cosine = float(answers["image"].ravel() @ answers["text"].ravel())
+        for head, expected in (
+            ("image", logits.logits_per_image),
+            ("text", logits.logits_per_text),
+        ):
+            described = deployment.heads[head]
+            assert isinstance(described, Embedding) and described.space is not None
+            ours = described.space.logit_scale * cosine + described.space.logit_bias
+            assert ours == pytest.approx(expected.item(), rel=1e-3, abs=1e-3)
 
 
 @pytest.mark.parametrize(("family", "index"), BY_MODULES)

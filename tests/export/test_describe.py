@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import plait
-from plait_export import Classification, Deployment, Embedding, Regression, Signal
+from plait_export import Classification, Deployment, Embedding, Regression, Signal, Space
 from plait_export.describe import QUANTITIES, unit_factor
 from tests.export.models import LABELS, Encoder, Fusion, signal
 
@@ -66,6 +66,11 @@ def deployment(**changes: Any) -> Deployment:
             },
             "unused",
         ),
+        (
+            {"heads": {"a": Embedding(Fusion((4,), 3), space=Space("room", logit_scale=0.0))}},
+            "logit_scale",
+        ),
+        ({"heads": {"a": Embedding(Fusion((4,), 3), space=Space("A room"))}}, "space name"),
     ],
 )
 def test_a_wrong_deployment_is_refused(changes: dict[str, Any], words: str) -> None:

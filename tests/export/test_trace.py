@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from plait_export import Classification, Deployment, ExportError, reference
+from plait_export import Classification, Deployment, Embedding, ExportError, Space, reference
 from plait_export.graphs import relative_error
 from plait_export.parity import LIMIT, check_parity
 from plait_export.presence import presence_sets
@@ -186,6 +186,20 @@ def test_random_answers_fail_parity(generator: np.random.Generator) -> None:
     samples = raw_samples(deployment, generator, 6)
     traced = trace(deployment, samples, silent)
     with pytest.raises(ExportError, match=r"PyTorch's answer within a relative error of 0\.0001"):
+        check_parity(traced, samples, presence_sets(deployment), silent)
+
+
+def test_embeddings_that_are_said_to_be_of_unit_length_have_to_be(
+    generator: np.random.Generator,
+) -> None:
+    deployment = Deployment(
+        name="one",
+        modalities={"motion": signal(Encoder(3, 4), 3, 37)},
+        heads={"place": Embedding(Fusion((4,), 6), space=Space("room", normalized=True))},
+    )
+    samples = raw_samples(deployment, generator, 4)
+    traced = trace(deployment, samples, silent)
+    with pytest.raises(ExportError, match="unit length"):
         check_parity(traced, samples, presence_sets(deployment), silent)
 
 

@@ -310,6 +310,14 @@ struct ModalityDescription {
 
 enum class HeadKind : std::uint8_t { kClassification, kRegression, kEmbedding };
 
+/// Embeddings of one space are comparable by cosine, whichever head they come from.
+struct EmbeddingSpace {
+  std::string name;         ///< "" where an embedding is comparable to its own head's only
+  bool normalized = false;  ///< whether the graph gives them unit length
+  double logit_scale = 1.0;
+  double logit_bias = 0.0;  ///< a pair's logit is logit_scale * cosine + logit_bias
+};
+
 struct HeadDescription {
   std::string name;
   HeadKind kind = HeadKind::kClassification;
@@ -317,6 +325,7 @@ struct HeadDescription {
   std::vector<std::string> modalities;  ///< in the order of the graph's inputs and its mask
   std::vector<std::string> labels;  ///< classification: one per logit; regression: one per value
   std::vector<std::string> units;   ///< regression: one per value
+  EmbeddingSpace space;             ///< embedding
 };
 
 enum class GraphForm : std::uint8_t {

@@ -10,7 +10,7 @@ not import torch.
 from plait_export.describe.common import WhenMissing
 from plait_export.describe.deployment import Deployment, Modality, encoder_name, head_name
 from plait_export.describe.frame import Frame
-from plait_export.describe.heads import Classification, Embedding, Head, Regression
+from plait_export.describe.heads import Classification, Embedding, Head, Regression, Space
 from plait_export.describe.points import Points
 from plait_export.describe.signal import QUANTITIES, Calibration, Layout, Signal, unit_factor
 from plait_export.describe.sound import Sound
@@ -33,6 +33,7 @@ __all__ = [
     "Regression",
     "Signal",
     "Sound",
+    "Space",
     "Text",
     "Waveform",
     "WhenMissing",

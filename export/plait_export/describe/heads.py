@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from plait import ConfigError
-from plait_export.checks import check_module, check_words
+from plait_export.checks import (
+    check_module,
+    check_name,
+    check_positive,
+    check_type,
+    check_words,
+    is_number,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,10 +60,26 @@ class Regression(_Head):
 
 
 @dataclass(frozen=True)
+class Space:
+    """A space that heads share: their embeddings are comparable by cosine.
+
+    normalized: whether the head's module gives them unit length; exporting checks it.
+    logit_scale, logit_bias: a pair's logit is logit_scale * cosine + logit_bias, as CLIP (Radford
+        et al., 2021) and SigLIP (Zhai et al., 2023) train them. Each head has its own.
+    """
+
+    name: str
+    normalized: bool = False
+    logit_scale: float = 1.0
+    logit_bias: float = 0.0
+
+
+@dataclass(frozen=True)
 class Embedding(_Head):
     """A head whose module returns an embedding [batch, dimensions]."""
 
     module: nn.Module
+    space: Space | None = None
     kind: Literal["embedding"] = field(default="embedding", init=False)
 
     @property
@@ -80,6 +103,8 @@ def check_head(where: str, head: Head, modalities: tuple[str, ...]) -> None:
                 got=", ".join(unknown),
                 action="Describe it among the deployment's modalities, or correct its name.",
             )
+    if isinstance(head, Embedding) and head.space is not None:
+        _check_space(where, head.space)
     if isinstance(head, (Classification, Regression)):
         check_words(where, "labels", head.labels)
     if isinstance(head, Regression):
@@ -98,3 +123,16 @@ def check_head(where: str, head: Head, modalities: tuple[str, ...]) -> None:
                 got=repr(list(units)),
                 action="Use '1' for a number without a unit.",
             )
+
+
+def _check_space(where: str, space: Space) -> None:
+    check_type(where, "space", space, (Space,))
+    check_name(where, "space", space.name, frozenset())
+    check_positive(where, "logit_scale", space.logit_scale)
+    if not is_number(space.logit_bias):
+        raise ConfigError(
+            where=where,
+            expected="logit_bias as a finite number",
+            got=repr(space.logit_bias),
+            action="0 where the model has none.",
+        )

@@ -107,6 +107,8 @@ def _head_text(head: Mapping[str, Any]) -> Text:
     shown = labels if len(labels) <= _MOST_LABELS else [*labels[:_FEW_LABELS], "..."]
     count = f" ({len(labels)} labels)" if len(labels) > _MOST_LABELS else ""
     what = f": {', '.join(shown)}{count}" if labels else ""
+    if "space" in head:
+        what = f" in space {head['space']['name']}"
     return Text.assemble(
         (head["name"], "cyan"), f"  {head['kind']} of {' + '.join(head['modalities'])}{what}"
     )

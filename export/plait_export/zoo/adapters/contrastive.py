@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from plait_export.describe import Deployment, Modality
+from plait_export.describe import Deployment, Modality, Space
 from plait_export.zoo.adapters.library import Library
 from plait_export.zoo.adapters.parts import embedding
 from plait_export.zoo.adapters.source import Source
@@ -37,7 +37,8 @@ def deployment(source: Source, name: str, sides: Mapping[str, Side]) -> Deployme
         description=f"{type(source.model).__name__}: {' and '.join(sides)} in one space.",
         modalities={key: side.modality for key, side in sides.items()},
         heads={
-            key: embedding(side.projection, key, normalized=True) for key, side in sides.items()
+            key: embedding(side.projection, key, space=Space("shared", True, side.scale, side.bias))
+            for key, side in sides.items()
         },
         original=Library(
             model=source.model,

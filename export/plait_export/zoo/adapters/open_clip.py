@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from plait import ConfigError
-from plait_export.describe import Deployment, Text
+from plait_export.describe import Deployment, Space, Text
 from plait_export.describe.readers import frame_from_open_clip
 from plait_export.zoo.adapters.library import picture_of
 from plait_export.zoo.adapters.loading import bundle_name, require
@@ -95,8 +95,18 @@ def from_open_clip(
                 when_missing="mask",
             ),
         },
-        heads={key: embedding(None, key, normalized=True) for key in ("image", "text")},
+        heads={key: embedding(None, key, space=_space(model)) for key in ("image", "text")},
         original=original,
+    )
+
+
+def _space(model: Any) -> Space:
+    bias = getattr(model, "logit_bias", None)
+    return Space(
+        "shared",
+        normalized=True,
+        logit_scale=float(model.logit_scale.detach().exp()),
+        logit_bias=0.0 if bias is None else float(bias.detach()),
     )
 
 

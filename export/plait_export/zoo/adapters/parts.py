@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from plait import ConfigError
-from plait_export.describe import Classification, Embedding
+from plait_export.describe import Classification, Embedding, Space
 
 
 class Pooled(nn.Module):
@@ -61,10 +61,12 @@ def embedding(
     projection: nn.Module | None,
     modality: str,
     *,
-    normalized: bool = False,
+    space: Space | None = None,
 ) -> Embedding:
-    """The head of one modality's embedding."""
-    return Embedding(Projected(projection, normalized=normalized), modalities=(modality,))
+    """The head of one modality's embedding, of unit length where its space says so."""
+    normalized = space is not None and space.normalized
+    module = Projected(projection, normalized=normalized)
+    return Embedding(module, modalities=(modality,), space=space)
 
 
 def classification(classifier: nn.Module, modality: str, config: Any) -> Classification:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from plait import ConfigError
-from plait_export.describe import Deployment, Embedding, Text
+from plait_export.describe import Deployment, Embedding, Space, Text
 from plait_export.zoo.adapters.library import text_input
 from plait_export.zoo.adapters.loading import bundle_name, check_weights, require
 from plait_export.zoo.adapters.source import Source, positions
@@ -90,11 +90,12 @@ def from_sentence_transformers(
         tower, None, {"tokenizer": transformer.tokenizer}, tokens=tokens or model.max_seq_length
     )
     text = source.text(Tower(tower, pooling), mask=True, longest=positions(tower.config))
+    unit = bool(after) and type(after[-1]).__name__ == "Normalize"
     return Deployment(
         name=name or bundle_name(path.resolve().name),
         description=f"{type(tower).__name__} of sentence-transformers.",
         modalities={"text": text},
-        heads={"text": Embedding(After(after))},
+        heads={"text": Embedding(After(after), space=Space("sentence", normalized=unit))},
         original=_Original(model, text, transformer.tokenizer),
     )
 
