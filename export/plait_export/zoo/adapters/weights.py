@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from plait import ConfigError
 from plait_export.zoo.adapters.loading import check_weights
 
-# No extra of Plait's: a torchvision built for another torch breaks what imports it, transformers too.
+# No extra of Plait's: a torchvision built for another torch breaks transformers too.
 INSTALL = "Install it, and a torchvision that was built for the torch there is."
 
 
