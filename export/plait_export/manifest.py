@@ -11,6 +11,7 @@ from plait_export.candidate import Candidate
 from plait_export.describe import (
     Classification,
     Deployment,
+    Embedding,
     Regression,
     Text,
     encoder_name,
@@ -104,6 +105,8 @@ def _describe_head(deployment: Deployment, name: str) -> dict[str, Any]:
         described["labels"] = list(head.labels)
     if isinstance(head, Regression):
         described["units"] = list(head.units)
+    if isinstance(head, Embedding):
+        described |= head.to_manifest()
     return described
 
 

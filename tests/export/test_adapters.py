@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 
 import plait
-from plait_export import Deployment, adapters, export
+from plait_export import Deployment, Embedding, adapters, export
 from plait_export.alone import NAME as ALONE
 from plait_export.alone import load_alone
 from plait_export.describe import Frame, Modality, Sound, Text
 from plait_export.graphs import head_feeds
 from plait_export.trace import encoder_of, run_module
-from tests.export.adapter_models import CASES, SENTENCES, Answers
+from tests.export.adapter_models import CASES, SENTENCES, Answers, picture_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -72,6 +73,34 @@ def in_torch(deployment: Deployment, sample: dict[str, Any]) -> Answers:
     return answers
 
 
+@pytest.mark.parametrize("family", ["clip", "siglip"])
+def test_scale_and_bias_make_the_librarys_logits(
+    family: str, tmp_path: Path, generator: np.random.Generator
+) -> None:
+    CASES[family][0].make(tmp_path)
+    model = transformers.AutoModel.from_pretrained(tmp_path)
+    with torch.no_grad():  # anything but what a model begins with
+        model.logit_scale.fill_(float(generator.uniform(1.0, 4.0)))
+        if family == "siglip":
+            model.logit_bias.fill_(float(generator.uniform(-9.0, -1.0)))
+    model.save_pretrained(tmp_path)
+    deployment = adapters.from_transformers(tmp_path)
+    (sample,) = samples_of(deployment, generator)[:1]
+    ours = in_torch(deployment, sample)
+    cosine = (ours["image"] * ours["text"]).sum()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    pictures = transformers.AutoImageProcessor.from_pretrained(tmp_path, backend="pil")
+    with torch.inference_mode():
+        expected = model.eval()(
+            **tokenizer(sample["text"], padding="max_length", return_tensors="pt"),
+            **pictures(images=picture_of(sample["image"]), return_tensors="pt"),
+        ).logits_per_image.item()
+    for head in deployment.heads.values():
+        assert isinstance(head, Embedding) and head.normalized
+        assert head.space == deployment.heads["image"].space != ""
+        np.testing.assert_allclose(head.logit_scale * cosine + head.logit_bias, expected, rtol=1e-4)
+
+
 # What is traced differs by tower, and tracing takes the time: the others prove their modules.
 EXPORTED = ("ast", "clap", "clip", "sentence", "siglip", "vit", "whisper")
 BY_MODULES = [(family, 1) for family in CASES] + [(f, 0) for f in CASES if f not in EXPORTED]
@@ -89,6 +118,11 @@ def test_a_bundle_answers_as_the_library_does(
     export(deployment, tmp_path / "x.plait", samples=samples, precisions=("fp32",))
     model = plait.load(tmp_path / "x.plait", threads=1)
     assert min(model.manifest["lineage"]["original"]["cosine"].values()) >= 0.9999
+    for head in model.manifest["heads"]:
+        said = deployment.heads[head["name"]]
+        if isinstance(said, Embedding):
+            assert head.get("logit_scale", 1.0) == said.logit_scale
+            assert head.get("space", "") == said.space
     found = []
     for sample in samples:
         result = model(**sample)

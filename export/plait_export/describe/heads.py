@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from plait import ConfigError
-from plait_export.checks import check_module, check_words
+from plait_export.checks import check_module, check_positive, check_words, is_number
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,14 +54,34 @@ class Regression(_Head):
 
 @dataclass(frozen=True)
 class Embedding(_Head):
-    """A head whose module returns an embedding [batch, dimensions]."""
+    """A head whose module returns an embedding [batch, dimensions].
+
+    space: heads of one space are comparable by cosine; "": comparable to nothing.
+    normalized: the module returns unit length.
+    logit_scale, logit_bias: logits are scale * cosine + bias, as the model was trained.
+    """
 
     module: nn.Module
+    space: str = ""
+    normalized: bool = False
+    logit_scale: float = 1.0
+    logit_bias: float = 0.0
     kind: Literal["embedding"] = field(default="embedding", init=False)
 
     @property
     def output(self) -> str:
         return "embedding"
+
+    def to_manifest(self) -> dict[str, Any]:
+        """What is not as it is by default."""
+        said: dict[str, Any] = {
+            "space": self.space,
+            "normalized": self.normalized,
+            "logit_scale": float(self.logit_scale),
+            "logit_bias": float(self.logit_bias),
+        }
+        usual = {"space": "", "normalized": False, "logit_scale": 1.0, "logit_bias": 0.0}
+        return {name: value for name, value in said.items() if value != usual[name]}
 
 
 Head = Classification | Regression | Embedding
@@ -82,6 +102,8 @@ def check_head(where: str, head: Head, modalities: tuple[str, ...]) -> None:
             )
     if isinstance(head, (Classification, Regression)):
         check_words(where, "labels", head.labels)
+    if isinstance(head, Embedding):
+        _check_space(where, head)
     if isinstance(head, Regression):
         units = head.units
         if isinstance(units, str) or not isinstance(units, Sequence):
@@ -97,4 +119,21 @@ def check_head(where: str, head: Head, modalities: tuple[str, ...]) -> None:
                 expected=f"one unit for each of {len(head.labels)} labels",
                 got=repr(list(units)),
                 action="Use '1' for a number without a unit.",
+            )
+
+
+def _check_space(where: str, head: Embedding) -> None:
+    check_positive(where, "logit_scale", head.logit_scale)
+    good = {
+        "space as a word": isinstance(head.space, str) and head.space == head.space.strip(),
+        "normalized as True or False": isinstance(head.normalized, bool),
+        "logit_bias as a finite number": is_number(head.logit_bias),
+    }
+    for expected, fine in good.items():
+        if not fine:
+            raise ConfigError(
+                where=where,
+                expected=expected,
+                got=repr(getattr(head, expected.split()[0])),
+                action="See plait_export.Embedding.",
             )

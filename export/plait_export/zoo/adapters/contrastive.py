@@ -18,7 +18,8 @@ from plait_export.zoo.adapters.source import Source
 class Side:
     """One of the towers: its modality, what follows it, and where the model's output has both.
 
-    prepare: from a raw sample to what the model takes. answer: the field of its output.
+    prepare: from a raw sample to what the model takes. answer: the field of its output. scale,
+    bias: what logits are made with out of cosines.
     """
 
     modality: Modality
@@ -37,7 +38,8 @@ def deployment(source: Source, name: str, sides: Mapping[str, Side]) -> Deployme
         description=f"{type(source.model).__name__}: {' and '.join(sides)} in one space.",
         modalities={key: side.modality for key, side in sides.items()},
         heads={
-            key: embedding(side.projection, key, normalized=True) for key, side in sides.items()
+            key: embedding(side.projection, key, space=name, scale=side.scale, bias=side.bias)
+            for key, side in sides.items()
         },
         original=Library(
             model=source.model,

@@ -68,6 +68,8 @@ def from_open_clip(
         fill(model, read_weights(weights), str(weights))
     tokenizer = library.get_tokenizer(model_name)
     tokens = int(tokenizer.context_length)
+    scale = float(model.logit_scale.detach().exp())
+    bias = 0.0 if model.logit_bias is None else float(model.logit_bias.detach())
 
     def original(sample: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         import torch
@@ -95,7 +97,10 @@ def from_open_clip(
                 when_missing="mask",
             ),
         },
-        heads={key: embedding(None, key, normalized=True) for key in ("image", "text")},
+        heads={
+            key: embedding(None, key, space=bundle_name(model_name), scale=scale, bias=bias)
+            for key in ("image", "text")
+        },
         original=original,
     )
 

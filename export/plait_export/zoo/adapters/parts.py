@@ -61,10 +61,19 @@ def embedding(
     projection: nn.Module | None,
     modality: str,
     *,
-    normalized: bool = False,
+    space: str = "",
+    scale: float = 1.0,
+    bias: float = 0.0,
 ) -> Embedding:
-    """The head of one modality's embedding."""
-    return Embedding(Projected(projection, normalized=normalized), modalities=(modality,))
+    """The head of one modality's embedding; in a space it has unit length."""
+    return Embedding(
+        Projected(projection, normalized=bool(space)),
+        modalities=(modality,),
+        space=space,
+        normalized=bool(space),
+        logit_scale=scale,
+        logit_bias=bias,
+    )
 
 
 def classification(classifier: nn.Module, modality: str, config: Any) -> Classification:

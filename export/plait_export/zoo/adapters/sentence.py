@@ -90,11 +90,13 @@ def from_sentence_transformers(
         tower, None, {"tokenizer": transformer.tokenizer}, tokens=tokens or model.max_seq_length
     )
     text = source.text(Tower(tower, pooling), mask=True, longest=positions(tower.config))
+    said = name or bundle_name(path.resolve().name)
+    unit = bool(after) and type(after[-1]).__name__ == "Normalize"
     return Deployment(
-        name=name or bundle_name(path.resolve().name),
+        name=said,
         description=f"{type(tower).__name__} of sentence-transformers.",
         modalities={"text": text},
-        heads={"text": Embedding(After(after))},
+        heads={"text": Embedding(After(after), space=said, normalized=unit)},
         original=_Original(model, text, transformer.tokenizer),
     )
 
