@@ -191,8 +191,8 @@ def bundle_name(said: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", said).strip("-._") or "model"
 
 
-def require(package: str, where: str, extra: str = "models") -> Any:
-    """An optional package, of one of Plait's extras. Raises ConfigError where it is missing."""
+def require(package: str, where: str, action: str = "pip install 'plait[models]'.") -> Any:
+    """An optional package. Raises ConfigError where it is missing."""
     try:
         return import_module(package)
     except ImportError as error:
@@ -200,7 +200,7 @@ def require(package: str, where: str, extra: str = "models") -> Any:
             where=where,
             expected=f"the package {package}",
             got=str(error),
-            action=f"pip install 'plait[{extra}]'.",
+            action=action,
         ) from error
 
 

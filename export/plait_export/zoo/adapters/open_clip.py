@@ -16,7 +16,7 @@ from plait_export.describe.readers import frame_from_open_clip
 from plait_export.zoo.adapters.library import picture_of
 from plait_export.zoo.adapters.loading import bundle_name, require
 from plait_export.zoo.adapters.parts import embedding
-from plait_export.zoo.adapters.weights import fill, read_weights, seeded
+from plait_export.zoo.adapters.weights import INSTALL, fill, read_weights, seeded
 
 _PICTURE_AGE_MS = 1000.0
 _TEXT_AGE_MS = 86_400_000.0
@@ -50,7 +50,7 @@ def from_open_clip(
     own, and a tensor that is missing, left over or of another shape.
     """
     where = f"open_clip:{model_name}"
-    library = require("open_clip", where, extra="timm")
+    library = require("open_clip", where, INSTALL)
     if model_name not in library.list_models():
         near = ", ".join(m for m in library.list_models() if m[:5] == model_name[:5])
         raise ConfigError(

@@ -16,7 +16,7 @@ from plait_export.describe.readers import frame_from_transform
 from plait_export.zoo.adapters.library import picture_of
 from plait_export.zoo.adapters.loading import bundle_name, require
 from plait_export.zoo.adapters.parts import Projected, labels_of
-from plait_export.zoo.adapters.weights import fill, read_weights, seeded
+from plait_export.zoo.adapters.weights import INSTALL, fill, read_weights, seeded
 
 _PICTURE_AGE_MS = 1000.0
 
@@ -49,7 +49,7 @@ def from_timm(
     Raises ConfigError for a name that timm does not have, a tensor that is missing, left over or of
     another shape, and a preparation that a Frame does not have.
     """
-    timm = require("timm", f"timm:{model_name}", extra="timm")
+    timm = require("timm", f"timm:{model_name}", INSTALL)
     stored = None if weights is None else read_weights(weights)
     model = _create(timm, model_name, stored)
     if stored is not None:

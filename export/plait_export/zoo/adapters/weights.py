@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from plait import ConfigError
 from plait_export.zoo.adapters.loading import check_weights
 
+# No extra of Plait's: a torchvision built for another torch breaks transformers too.
+INSTALL = "Install it, and a torchvision that was built for the torch there is."
+
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """Tensors by name out of .safetensors, or out of what torch.save wrote; no code is run.
