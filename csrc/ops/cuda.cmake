@@ -1,4 +1,4 @@
-# csrc/ops/cuda.cmake: the operators for CUDA devices, libplait_cuda. Included at the top, as languages have to be.
+# csrc/ops/cuda.cmake: the operators and the frame path for CUDA devices, libplait_cuda. Included at the top, as languages have to be.
 
 set(PLAIT_CUDA_SOURCES
   "${CMAKE_CURRENT_LIST_DIR}/bev_pool/cuda.cu"
@@ -9,7 +9,8 @@ set(PLAIT_CUDA_SOURCES
   "${CMAKE_CURRENT_LIST_DIR}/presence_unpack/cuda.cu"
   "${CMAKE_CURRENT_LIST_DIR}/segment_reduce/cuda.cu"
   "${CMAKE_CURRENT_LIST_DIR}/skeleton/cuda.cu"
-  "${CMAKE_CURRENT_LIST_DIR}/voxel_reduce/cuda.cu")
+  "${CMAKE_CURRENT_LIST_DIR}/voxel_reduce/cuda.cu"
+  "${CMAKE_CURRENT_LIST_DIR}/../preprocess/frame_cuda.cu")
 
 # Turing to Blackwell, Orin (87) and Thor (110) among them; the PTX of 120 serves what comes later.
 set(PLAIT_CUDA_ARCHITECTURES "75-real;80-real;86-real;87-real;89-real;90-real;100-real;110-real;120"

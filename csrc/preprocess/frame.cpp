@@ -9,6 +9,7 @@
 #include "base/half.hpp"
 #include "plait/error.hpp"
 #include "preprocess/frame_cache.hpp"
+#include "preprocess/frame_colour.hpp"
 
 namespace plait::detail {
 namespace {
@@ -213,9 +214,7 @@ class FramePreprocessor final : public Preprocessor, public RegionPreprocessor {
   /// Fills everything: the window is written over it, and a border is small beside a frame.
   void fill_border(const FrameGeometry& geometry, std::byte* out) const {
     for (std::int64_t channel = 0; channel < channels(); ++channel) {
-      const auto c = static_cast<std::size_t>(channel);
-      const float level =
-          (description_.pad * description_.scale - description_.mean[c]) / description_.std[c];
+      const float level = border_value(description_, static_cast<std::size_t>(channel));
       if (description_.dtype == DType::kFloat16) {
         fill(geometry, channel, half_of(level), reinterpret_cast<std::uint16_t*>(out));
       } else if (description_.dtype == DType::kUInt8) {
