@@ -14,6 +14,8 @@ namespace plait::detail {
 namespace {
 
 constexpr int kThreads = kFrameTile;
+/// At least so many on a multiprocessor: 80 registers a thread, of which no target spills any.
+constexpr int kBlocks = 6;
 constexpr int kPack = 4;
 /// 16-bit sums in shared memory: 8 KiB, so that a multiprocessor holds as many blocks as it can.
 constexpr int kSums = 4096;
@@ -109,10 +111,11 @@ __device__ void add_group(const FrameCudaCall& call, const FrameCudaGroup& group
 #pragma unroll
   for (int c = 0; c < kComponents; ++c) {
     const float level = __fmul_rn(static_cast<float>(totals[c]), group.scale);
-#pragma unroll
-    for (int target = 0; target < 3; ++target) {
-      if (group.targets[c] == target) levels[target] = level;
-    }
+    // Written out: an index that is not known when compiling would put the levels in memory.
+    const int target = group.targets[c];
+    levels[0] = target == 0 ? level : levels[0];
+    levels[1] = target == 1 ? level : levels[1];
+    levels[2] = target == 2 ? level : levels[2];
   }
 }
 
@@ -133,7 +136,8 @@ __device__ void store(float value, std::uint8_t* out) {
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads) prepare(const __grid_constant__ FrameCudaCall call) {
+__global__ void __launch_bounds__(kThreads, kBlocks)
+    prepare(const __grid_constant__ FrameCudaCall call) {
   PLAIT_SHARED(SumPack, packs, kSums / kPack);
   const int tiles = (call.output_width + kThreads - 1) / kThreads;
   const int tile = static_cast<int>(blockIdx.x) % tiles;
@@ -144,6 +148,7 @@ __global__ void __launch_bounds__(kThreads) prepare(const __grid_constant__ Fram
   const bool inside = framed && x >= call.left && x < call.left + call.columns;
   const int column = inside ? x - call.left : -1;
   float levels[3] = {};
+#pragma unroll 1
   for (int g = 0; framed && g < call.group_count; ++g) {
     const FrameCudaGroup& group = call.groups[g];
     if (group.components == 1) add_group<1>(call, group, row, tile, column, packs, levels);
@@ -151,7 +156,10 @@ __global__ void __launch_bounds__(kThreads) prepare(const __grid_constant__ Fram
     if (group.components == 3) add_group<3>(call, group, row, tile, column, packs, levels);
   }
   if (x >= call.output_width) return;
-  if (call.level_count == 1) levels[1] = levels[2] = levels[0];
+  if (call.level_count == 1) {
+    levels[1] = levels[0];
+    levels[2] = levels[0];
+  }
   const std::int64_t pixel = std::int64_t{y} * call.output_width + x;
   const std::int64_t plane = std::int64_t{call.output_height} * call.output_width;
 #pragma unroll
