@@ -10,6 +10,7 @@
 #include "plait/error.hpp"
 #include "preprocess/frame_cache.hpp"
 #include "preprocess/frame_colour.hpp"
+#include "preprocess/frame_cuda.hpp"
 
 namespace plait::detail {
 namespace {
@@ -24,7 +25,9 @@ struct FrameScratch final : PrepareScratch {
   std::vector<FrameView> views;  // of the regions of one call
 };
 
-class FramePreprocessor final : public Preprocessor, public RegionPreprocessor {
+class FramePreprocessor final : public Preprocessor,
+                                public RegionPreprocessor,
+                                public CudaFramePreprocessor {
  public:
   FramePreprocessor(const ModalityDescription& modality, std::string where, ThreadPool* pool,
                     const FrameKernels& kernels)
@@ -49,14 +52,25 @@ class FramePreprocessor final : public Preprocessor, public RegionPreprocessor {
   }
 
   void prepare(const Sample& sample, PrepareScratch& scratch, TensorView out) const override {
-    const auto& frame = sample_as<Frame>(sample, where_, "Pass the camera's frame.");
-    check_channels(frame.format);
-    const FrameView view = checked_view(frame, where_);
+    const FrameView view = this->view(sample);
     auto& lane = static_cast<FrameScratch&>(scratch).lanes.front();
     write(view, lane, bands_of(view), static_cast<std::byte*>(out.data));
   }
 
   const RegionPreprocessor* regions() const noexcept override { return this; }
+  const CudaFramePreprocessor* cuda() const noexcept override {
+    return prepared_on_cuda(description_) ? this : nullptr;
+  }
+
+  FrameView view(const Sample& sample) const override {
+    const auto& frame = sample_as<Frame>(sample, where_, "Pass the camera's frame.");
+    check_channels(frame.format);
+    return checked_view(frame, where_);
+  }
+
+  FrameCudaPlan plan(const FrameView& view) const override {
+    return {description_, view.format, view.height, view.width, where_};
+  }
 
   void prepare_regions(const Frame& frame, std::span<const Rectangle> regions,
                        PrepareScratch& scratch, TensorView out) const override {

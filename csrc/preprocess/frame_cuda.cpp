@@ -99,6 +99,7 @@ FrameCudaPlan::FrameCudaPlan(const FrameDescription& description, PixelFormat fo
                        .action = "Pass the stream that the bundle declares."});
   }
   const FrameGeometry geometry = frame_geometry(description, height, width);
+  call_.version = kFrameCudaVersion;
   describe_output(description, geometry, call_);
   describe_finish(description, format, call_);
   for (const FastGroup& made : fast_groups(description, format, height, width, geometry)) {

@@ -177,6 +177,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks)
 extern "C" __attribute__((visibility("default"))) const char* plait_cuda_prepare_frame(
     const plait::detail::FrameCudaCall* call, CUstream_st* stream) noexcept {
   using namespace plait::detail;
+  if (call->version != kFrameCudaVersion) return "libplait_cuda of another version of Plait";
   const int tiles = (call->output_width + kThreads - 1) / kThreads;
   const plait::cuda::Launch how{
       .where = "a frame",

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "plait/manifest.hpp"
+#include "plait/sample.hpp"
 #include "preprocess/frame_cuda_call.hpp"
 #include "preprocess/frame_format.hpp"
 
@@ -61,6 +62,17 @@ class FrameCudaPlan {
   std::vector<std::byte> tables_;
   std::array<Rows, 3> planes_{};  // of those that are read; else no rows
   std::size_t packed_bytes_ = 0;
+};
+
+/// A preprocessor of frames whose work a CUDA device can do. Thread-safe.
+class CudaFramePreprocessor {
+ public:
+  virtual ~CudaFramePreprocessor() = default;
+  /// The sample's frame, or region, checked as prepare() does. Throws SampleError. Does not
+  /// allocate.
+  virtual FrameView view(const Sample& sample) const = 0;
+  /// For frames such as this one.
+  virtual FrameCudaPlan plan(const FrameView& view) const = 0;
 };
 
 }  // namespace plait::detail

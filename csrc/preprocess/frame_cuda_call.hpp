@@ -8,6 +8,9 @@ struct CUstream_st;  // CUDA's own name of what a cudaStream_t points to
 
 namespace plait::detail {
 
+/// Goes up with every change of what follows: libplait_cuda is a file of its own.
+inline constexpr std::int32_t kFrameCudaVersion = 1;
+
 /// Outputs side by side that one block of threads computes; a table says which pixels they read.
 inline constexpr int kFrameTile = 128;
 
@@ -38,6 +41,7 @@ struct FrameCudaGroup {
 /// output_width pixels; the window of rows x columns at (top, left) is computed, the rest is
 /// border.
 struct FrameCudaCall {
+  std::int32_t version;  ///< kFrameCudaVersion
   const std::uint8_t* planes[3];
   std::int64_t strides[3];
   const std::byte* tables;
@@ -66,7 +70,7 @@ struct FrameCudaCall {
 
 extern "C" {
 /// Queues one frame's preparation on a stream of the current device; allocates nothing, waits for
-/// nothing. nullptr, or why CUDA refused the launch, a text that is never freed. Thread-safe. Of
+/// nothing. nullptr, or why there is no launch, a text that is never freed. Thread-safe. Of
 /// libplait_cuda.
 const char* plait_cuda_prepare_frame(const plait::detail::FrameCudaCall* call,
                                      CUstream_st* stream) noexcept;

@@ -166,6 +166,13 @@ TEST(FrameCudaPlans, FramesOfAnotherSizeOrFormatAreRefused) {
   EXPECT_THROW(FrameCudaPlan(modality.frame, PixelFormat::kGray16, 10, 12, kWhere), SampleError);
 }
 
+TEST(FrameCudaPlans, ACallOfAnotherVersionIsNotLaunched) {
+  FrameCudaCall call{};
+  call.version = kFrameCudaVersion + 1;
+  EXPECT_STREQ(plait_cuda_prepare_frame(&call, nullptr),
+               "libplait_cuda of another version of Plait");
+}
+
 TEST(FrameCudaPlans, OnlyFastArithmeticOnColoursIsForTheKernel) {
   FrameDescription description;
   EXPECT_TRUE(prepared_on_cuda(description));
