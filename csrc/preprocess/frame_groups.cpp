@@ -43,6 +43,7 @@ std::vector<FastGroup> fast_groups(const FrameDescription& description, PixelFor
                    geometry.first_column, geometry.columns});
   std::vector<FastGroup> groups;
   const int count = luma_only(description, format) ? 1 : facts.groups;
+  groups.reserve(static_cast<std::size_t>(count));
   for (int g = 0; g < count; ++g) {
     groups.push_back(fast_group(facts.group[static_cast<std::size_t>(g)], rows, columns));
   }

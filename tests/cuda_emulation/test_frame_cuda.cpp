@@ -1,13 +1,14 @@
-// test_frame_cuda.cpp: the frame kernel's very source, emulated, against the host's plain loops.
+// test_frame_cuda.cpp: the frame kernel, emulated or on a device, against the host's plain loops.
 //
 // Those are held to the filters in float64 by test_frame.cpp, so that equal bits hold the kernel to
 // the same bound.
+#include <cuda_runtime.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <array>
-#include <cstring>
+#include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -97,21 +98,70 @@ class FrameCuda : public testing::TestWithParam<PixelFormat> {
   const testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
 };
 
+/// Device memory of exactly so many bytes: emulated, a sanitizer sees an overrun.
+class DeviceMemory {
+ public:
+  explicit DeviceMemory(std::span<const std::byte> bytes) : bytes_(bytes.size()) {
+    EXPECT_EQ(cudaMalloc(&memory_, bytes_), cudaSuccess);
+    copy(memory_, bytes.data(), cudaMemcpyHostToDevice);
+  }
+  ~DeviceMemory() { (void)cudaFree(memory_); }
+  DeviceMemory(const DeviceMemory&) = delete;
+  DeviceMemory& operator=(const DeviceMemory&) = delete;
+
+  std::byte* data() const { return static_cast<std::byte*>(memory_); }
+  std::vector<std::byte> on_host() const {
+    std::vector<std::byte> bytes(bytes_);
+    copy(bytes.data(), memory_, cudaMemcpyDeviceToHost);
+    return bytes;
+  }
+
+ private:
+  void copy(void* to, const void* from, cudaMemcpyKind kind) const {
+    EXPECT_EQ(cudaMemcpyAsync(to, from, bytes_, kind, nullptr), cudaSuccess);
+    EXPECT_EQ(cudaStreamSynchronize(nullptr), cudaSuccess);
+  }
+  void* memory_ = nullptr;
+  std::size_t bytes_;
+};
+
+/// A frame's memory on the device, and the view of it there.
+struct DeviceFrame {
+  DeviceFrame(const FrameCudaPlan& plan, const Frame& frame, const FrameView& view, Memory how)
+      : there(view) {
+    if (how == Memory::kPacked) {
+      std::vector<std::byte> packed(plan.packed_bytes());
+      (void)plan.pack(view, packed.data(), nullptr);
+      memory.push_back(std::make_unique<DeviceMemory>(packed));
+      there = plan.pack(view, packed.data(), memory.front()->data());
+      return;
+    }
+    for (std::size_t p = 0; p < frame.planes.size(); ++p) {
+      const Plane& plane = frame.planes[p];
+      if (plane.data == nullptr) continue;
+      memory.push_back(std::make_unique<DeviceMemory>(std::span(plane.data, plane.bytes)));
+      const auto* const base = reinterpret_cast<const std::uint8_t*>(plane.data);
+      there.planes[p] =
+          reinterpret_cast<const std::uint8_t*>(memory.back()->data()) + (view.planes[p] - base);
+    }
+  }
+  std::vector<std::unique_ptr<DeviceMemory>> memory;
+  FrameView there;
+};
+
 std::vector<std::byte> on_device(const ModalityDescription& modality, const Frame& frame,
-                                 Memory memory) {
+                                 Memory how) {
   const FrameView view = checked_view(frame, kWhere);
   const FrameCudaPlan plan(modality.frame, view.format, view.height, view.width, kWhere);
-  // As the kernel gets them: vectors of exactly their bytes, so that a sanitizer sees an overrun.
-  const std::vector<std::byte> tables(plan.tables().begin(), plan.tables().end());
-  std::vector<std::byte> packed(plan.packed_bytes());
-  const bool as_it_lies = memory == Memory::kAsItLies;
-  const FrameView there = as_it_lies ? view : plan.pack(view, packed.data(), packed.data());
+  const DeviceMemory tables(plan.tables());
+  const DeviceFrame uploaded(plan, frame, view, how);
   const auto preprocessor = make_frame_preprocessor(modality, kWhere);
   const auto elements = static_cast<std::size_t>(preprocessor->input_shape().elements());
-  std::vector<std::byte> out(elements * size_of(preprocessor->input_dtype()), std::byte{0xA5});
-  const FrameCudaCall call = plan.call(there, tables.data(), out.data());
+  const DeviceMemory out(
+      std::vector<std::byte>(elements * size_of(preprocessor->input_dtype()), std::byte{0xA5}));
+  const FrameCudaCall call = plan.call(uploaded.there, tables.data(), out.data());
   EXPECT_EQ(plait_cuda_prepare_frame(&call, nullptr), nullptr);
-  return out;
+  return out.on_host();
 }
 
 TEST_P(FrameCuda, TheKernelGivesTheBitsOfThePlainLoops) {
