@@ -49,4 +49,16 @@ if(PLAIT_BUILD_CUDA)
   add_library(plait_cuda_arrays SHARED "${PROJECT_SOURCE_DIR}/tests/ops/cuda_arrays.cpp")
   target_include_directories(plait_cuda_arrays PRIVATE "${PROJECT_SOURCE_DIR}/csrc")
   target_link_libraries(plait_cuda_arrays PRIVATE plait_cuda plait CUDA::cudart_static)
+
+  # The frame kernel's tests and times on a device, which scripts/gpu_check asks for.
+  add_executable(frame_cuda EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/benchmarks/frame_cuda.cpp")
+  target_link_libraries(frame_cuda PRIVATE plait_cuda plait_objects CUDA::cudart_static)
+  find_package(GTest)
+  if(GTest_FOUND)
+    add_executable(plait_frame_cuda_tests EXCLUDE_FROM_ALL
+      "${PROJECT_SOURCE_DIR}/tests/cpp/frame_cases.cpp" "${PROJECT_SOURCE_DIR}/tests/cuda_emulation/test_frame_cuda.cpp")
+    target_include_directories(plait_frame_cuda_tests PRIVATE "${PROJECT_SOURCE_DIR}/tests/cpp")
+    target_link_libraries(plait_frame_cuda_tests PRIVATE
+      plait_cuda plait_objects CUDA::cudart_static GTest::gtest_main)
+  endif()
 endif()
