@@ -51,8 +51,8 @@ if(PLAIT_BUILD_CUDA)
   target_link_libraries(plait_cuda_arrays PRIVATE plait_cuda plait CUDA::cudart_static)
 
   # The frame kernel's tests and times on a device, which scripts/gpu_check asks for.
-  add_executable(frame_cuda EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/benchmarks/frame_cuda.cpp")
-  target_link_libraries(frame_cuda PRIVATE plait_cuda plait_objects CUDA::cudart_static)
+  add_executable(plait_frame_cuda_times EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/tests/cuda_emulation/time_frames.cpp")
+  target_link_libraries(plait_frame_cuda_times PRIVATE plait_cuda plait_objects CUDA::cudart_static)
   find_package(GTest)
   if(GTest_FOUND)
     add_executable(plait_frame_cuda_tests EXCLUDE_FROM_ALL

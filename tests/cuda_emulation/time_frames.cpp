@@ -1,12 +1,11 @@
-// frame_cuda.cpp: what preparing a camera's frame costs on a CUDA device, and on the host.
+// time_frames.cpp: what preparing a camera's frame costs on a CUDA device, and on the host.
 //
-//   frame_cuda ROUNDS      prints one JSON array
+//   plait_frame_cuda_times ROUNDS      prints one JSON array
 //
 // device_us is the kernel alone, of a frame that is there; staged_us begins with the frame in the
 // host's memory and ends with the encoder's input on the device; host_us is the fast path on one
-// thread. Medians, interleaved. scripts/gpu_check builds and runs it.
-#include "preprocess/frame_cuda.hpp"
-
+// thread. Medians, interleaved. scripts/gpu_check builds and runs it; emulated
+// times mean nothing.
 #include <cuda_runtime.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "preprocess/frame.hpp"
+#include "preprocess/frame_cuda.hpp"
 
 namespace plait::detail {
 namespace {
@@ -153,7 +153,7 @@ std::string measured(const Case& wanted, int rounds) {
 int main(int count, char** arguments) {
   const int rounds = count == 2 ? std::atoi(arguments[1]) : 0;
   if (rounds < 1) {
-    std::fputs("frame_cuda ROUNDS\n", stderr);
+    std::fputs("plait_frame_cuda_times ROUNDS\n", stderr);
     return 2;
   }
   try {
@@ -163,7 +163,7 @@ int main(int count, char** arguments) {
     }
     std::printf("%s]\n", lines.c_str());
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "frame_cuda: %s\n", error.what());
+    std::fprintf(stderr, "plait_frame_cuda_times: %s\n", error.what());
     return 1;
   }
   return 0;
