@@ -25,6 +25,10 @@ using Vector = hn::Vec<Floats>;
 
 inline constexpr std::size_t kMostLanes = HWY_MAX_BYTES / sizeof(float);
 
+/// A canvas beyond what a cache keeps for the next operator is written past the cache: otherwise
+/// each of its lines would be read first.
+inline constexpr std::size_t kPastTheCache = std::size_t{16} << 20;
+
 inline float to_float(float value) { return value; }
 inline float to_float(hwy::float16_t value) {
   return detail::float_of_half(std::bit_cast<std::uint16_t>(value));

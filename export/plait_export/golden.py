@@ -19,7 +19,7 @@ import plait
 from plait.golden import without_gaps
 from plait_export import reference
 from plait_export.candidate import number_format
-from plait_export.describe import Text
+from plait_export.describe import Deployment, Text
 from plait_export.errors import ExportError
 from plait_export.graphs import FloatArray, relative_error
 from plait_export.presence import PresenceSet, of_head
@@ -64,7 +64,7 @@ def record(
     cases = []
     members: dict[str, bytes] = {}
     for index, (present, sample) in enumerate(zip(presences, chosen, strict=True)):
-        arrays = _reference(traced, sample, present)
+        arrays = _reference(traced, sample, present, tolerance)
         stages = _add(members, f"golden/{index}", arrays)
         precisions = {}
         for precision, model in models.items():
@@ -94,8 +94,11 @@ def _distance(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]
     return max((error for error in errors if np.isfinite(error)), default=0.0)
 
 
-def _reference(traced: Traced, sample: Sample, present: PresenceSet) -> dict[str, NDArray[Any]]:
-    """NumPy's and PyTorch's arrays by stage, "encode:accelerometer" and the like."""
+def _reference(
+    traced: Traced, sample: Sample, present: PresenceSet, tolerance: Mapping[str, float]
+) -> dict[str, NDArray[Any]]:
+    """NumPy's and PyTorch's arrays by stage, "encode:accelerometer" and the like; the original
+    library's own where the deployment has one."""
     deployment = traced.deployment
     arrays: dict[str, NDArray[Any]] = {}
     embeddings: dict[str, FloatArray] = {}
@@ -109,7 +112,36 @@ def _reference(traced: Traced, sample: Sample, present: PresenceSet) -> dict[str
     for head in deployment.heads:
         if of_head(deployment, head, present):
             arrays[f"fuse:{head}"] = traced.answer(head, embeddings, present)
+    if deployment.original is not None:
+        arrays.update(_originals(deployment, sample, arrays, present, tolerance))
     return arrays
+
+
+def _originals(
+    deployment: Deployment,
+    sample: Sample,
+    arrays: Mapping[str, NDArray[Any]],
+    present: PresenceSet,
+    tolerance: Mapping[str, float],
+) -> dict[str, NDArray[Any]]:
+    """The library's arrays, of heads for which nothing is absent: more it was not asked. None where
+    it prepares otherwise, as Pillow 13 resizes tall pictures: a stage is held to its input."""
+    assert deployment.original is not None
+    said = deployment.original(sample)
+    complete = {
+        f"fuse:{head}"
+        for head in deployment.heads
+        if set(deployment.head_modalities(head)) <= {*present}
+    }
+    own: dict[str, NDArray[Any]] = {}
+    for stage, array in arrays.items():
+        if stage not in said or (stage.startswith("fuse:") and stage not in complete):
+            continue
+        own[stage] = np.asarray(said[stage], dtype=array.dtype).reshape(array.shape)
+        allowed = tolerance.get(stage, tolerance["prepare"])
+        if stage.startswith("prepare:") and not relative_error(own[stage], array) <= allowed:
+            return {}
+    return own
 
 
 def _prepare_tolerances(traced: Traced, samples: Sequence[Sample]) -> dict[str, float]:

@@ -18,6 +18,7 @@ from plait_export.judge import Judge
 from plait_export.lineage import describe_lineage, describe_machine
 from plait_export.manifest import describe_deployment, describe_variant, graph_members
 from plait_export.metrics import name_of
+from plait_export.original import check_original
 from plait_export.parity import check_parity
 from plait_export.presence import presence_sets
 from plait_export.progress import Progress
@@ -59,6 +60,7 @@ def run(
 
     judged_on = samples if held_out is None else held_out.samples
     workbench = Workbench(traced, judged_on, sets, folder)
+    agreed = _check_original(workbench, samples, progress)
     trials = _try_all(request, samples, held_out, workbench, progress)
     choice = _choose(trials, workbench, progress)
 
@@ -76,7 +78,10 @@ def run(
     files, table = graph_members(list(choice.candidates.values()))
     manifest = {
         **describe_deployment(traced),
-        "lineage": describe_lineage(request.lineage, script.parent if script else Path.cwd()),
+        "lineage": {
+            **describe_lineage(request.lineage, script.parent if script else Path.cwd()),
+            **({} if agreed is None else {"original": agreed}),
+        },
         **_describe_choice(choice, table),
         **_describe_gate(request.gate, held_out, trials),
         "golden": recorded.manifest,
@@ -95,6 +100,20 @@ def run(
         parity=parity,
         warnings=_warnings(request, choice, attempts),
     )
+
+
+def _check_original(
+    workbench: Workbench, samples: Sequence[Sample], progress: Progress
+) -> dict[str, Any] | None:
+    """Before minutes of quantizing: does the core answer as the model's own library does?"""
+    deployment = workbench.traced.deployment
+    if deployment.original is None:
+        return None
+    progress("original", 0, 1)
+    fp32 = Candidate("fp32", "float", _onnx(workbench.traced.graphs))
+    agreed = check_original(deployment, workbench.load(fp32), samples)
+    progress("original", 1, 1)
+    return agreed
 
 
 def _try_all(

@@ -33,13 +33,15 @@ class Call:
 @dataclass(frozen=True)
 class OperatorCase:
     """draw: a random call. edges: calls that are easy to get wrong. tolerance: by element type,
-    max|a - b| / max|b| against the float64 reference of the same rounded inputs. poisoned: inputs
-    in which NaN and infinity have to spread as in the reference."""
+    max|a - b| / max|b| against the float64 reference of the same rounded inputs. terms: for sums
+    that may cancel, a call whose answer, the sum of their terms' magnitudes, stands for b.
+    poisoned: inputs in which NaN and infinity have to spread as in the reference."""
 
     name: str
     draw: Callable[[Generator], Call]
     edges: Mapping[str, Callable[[Generator], Call]]
     tolerance: Mapping[str, float]
+    terms: Callable[[Call], Call] | None = None
     poisoned: Sequence[int] = (0,)
 
 
@@ -191,6 +193,11 @@ def _any_skeleton(generator: Generator) -> Call:
     return _skeleton(generator, rows, channels)
 
 
+def _magnitudes(call: Call) -> Call:
+    inputs = tuple(np.abs(array) for array in call.inputs)
+    return Call(inputs, {"gain": abs(call.attributes["gain"])})
+
+
 def _pillar_scatter(
     generator: Generator, shape: tuple[int, int], rows: int, columns: int, reduce: str
 ) -> Call:
@@ -264,7 +271,8 @@ CASES = (
             "no cell": lambda g: _bev_pool(g, (2, 2, 3, 5, 7), 0, 3),
             "no channel": lambda g: _bev_pool(g, (1, 2, 3, 5, 0), 6, 2),
             "all points in one cell": lambda g: _bev_pool(g, (2, 9, 5, 7, 33), 1, 1),
-            "more cells than a tile": lambda g: _bev_pool(g, (3, 8, 9, 11, 80), 20 * 27, 20),
+            "more cells than a tile": lambda g: _bev_pool(g, (3, 8, 9, 11, 80), 20 * 131, 20),
+            "written past the cache": lambda g: _bev_pool(g, (1, 9, 4, 5, 68), 250 * 252, 250),
         },
         {"float32": 1e-5, "float16": 1e-3},
         poisoned=(0, 1),
@@ -375,6 +383,7 @@ CASES = (
             "no channel": lambda g: _skeleton(g, 5, 0),
         },
         {"float32": 1e-6, "float16": 2e-3},
+        terms=_magnitudes,
         poisoned=(0, 1),
     ),
     OperatorCase(

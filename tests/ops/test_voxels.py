@@ -17,7 +17,7 @@ from plait_export import ops as torch_ops
 GRID: dict[str, Any] = {
     "lower": [-51.2, -51.2, -5.0],
     "upper": [51.2, 51.2, 3.0],
-    "size": [0.2, 0.2, 8.0],
+    "size": [0.8, 0.8, 8.0],
     "capacity": 3000,
 }
 LARGE_GRID: dict[str, Any] = GRID | {"size": [0.05, 0.05, 0.1]}
@@ -39,6 +39,28 @@ def cloud(generator: np.random.Generator, grid: dict[str, Any]) -> tuple[NDArray
         transform[:2, :2] = turn
         transform[:, 3] = generator.normal(size=3)
     return generator.permutation(points), transform.astype(np.float32)
+
+
+@pytest.mark.parametrize("reduce", ["mean", "max"])
+@pytest.mark.parametrize("channels", [3, 5, 8, 37])
+def test_a_table_and_a_sort_give_the_same_bits(
+    reduce: str, channels: int, generator: np.random.Generator
+) -> None:
+    """More layers, all empty, make the table of cells too large and change no voxel."""
+    points, transform = cloud(generator, GRID)
+    rest = generator.normal(size=(len(points), 37)).astype(np.float32)
+    rest[generator.integers(len(points), size=300)] = generator.choice([-0.0, np.nan, -np.inf])
+    points = np.concatenate([points[:, :3], rest], 1)[:, :channels].copy()
+    transform[2, 3] = 0.0
+    points[:, 2] = np.minimum(points[:, 2], 2.9)
+    tall = {"upper": [51.2, 51.2, 3.0 + 8.0 * 400]}
+    for grid in (GRID, GRID | {"capacity": 91}):
+        found, expected = (
+            ops.run("VoxelReduce", (points, transform), g | {"reduce": reduce}, threads=t)
+            for g, t in ((grid, 3), (grid | tall, 1))
+        )
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(ours.view(np.uint8), theirs.view(np.uint8))
 
 
 @BOTH_GRIDS

@@ -1,17 +1,19 @@
 // bev_pool/simd.cpp: features with channels last, a cell's channels in registers, then a transpose.
 //
-// The plane is pooled in tiles of a few rows, since a camera's rays cross neighbouring cells: what
-// one reads of the features, the next finds in the cache.
+// The plane is pooled in tiles, since a camera's rays cross neighbouring cells: what one reads of
+// the features, the next finds in the cache. A tile is as large as the cache holds beside them: the
+// rows of the output lie far apart, and each is written in longer pieces.
 #include <algorithm>
-#include <bit>
+#include <type_traits>
 
-#include "base/half.hpp"
 #include "ops/bev_pool/op.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/bev_pool/simd.cpp"
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "ops/bev_pool/transpose-inl.hpp"
 #include "ops/simd-inl.hpp"
 
 #ifndef PLAIT_BEV_POOL_WORK
@@ -19,8 +21,9 @@
 namespace plait::ops {
 
 /// Cells whose sums wait, channels last, for being written as rows of the output.
-inline constexpr std::int64_t kTileRows = 4;
-inline constexpr std::int64_t kTileColumns = 32;
+inline constexpr std::int64_t kTileRows = 8;
+inline constexpr std::int64_t kTileColumns = 64;
+inline constexpr std::int64_t kTileCells = kTileRows * kTileColumns;
 /// Channels are padded to whole vectors of any target.
 inline std::int64_t padded_channels(std::int64_t channels) { return (channels + 15) / 16 * 16; }
 
@@ -43,7 +46,7 @@ struct BevWork {
   const Arguments* arguments;
   const BevTiles* tiles;
   float* features;  // [cameras x height x width, padded channels]
-  float* tile;      // [kTileColumns, padded channels]
+  float* tile;      // [kTileRows, kTileColumns, padded channels]
   std::int64_t begin;
   std::int64_t end;
 };
@@ -54,66 +57,6 @@ struct BevWork {
 HWY_BEFORE_NAMESPACE();
 namespace plait::ops {
 namespace HWY_NAMESPACE {
-
-inline void from_float(float value, float* to) { *to = value; }
-inline void from_float(float value, hwy::float16_t* to) {
-  *to = std::bit_cast<hwy::float16_t>(detail::half_of_any(value));
-}
-
-#if HWY_TARGET == HWY_SCALAR
-inline constexpr std::int64_t kSquare = 1;
-template <typename From, typename To>
-void transpose_square(const From* from, std::int64_t, To* to, std::int64_t) {
-  from_float(to_float(*from), to);
-}
-#else
-inline constexpr std::int64_t kSquare = 4;
-using Four = hn::FixedTag<float, kSquare>;
-inline hn::Vec<Four> load_four(const float* p) { return hn::LoadU(Four(), p); }
-inline hn::Vec<Four> load_four(const hwy::float16_t* p) {
-  return hn::PromoteTo(Four(), hn::LoadU(hn::Rebind<hwy::float16_t, Four>(), p));
-}
-inline void store_four(hn::Vec<Four> v, float* p) { hn::StoreU(v, Four(), p); }
-inline void store_four(hn::Vec<Four> v, hwy::float16_t* p) {
-  const hn::Rebind<hwy::float16_t, Four> half;
-  hn::StoreU(hn::DemoteTo(half, v), half, p);
-}
-
-template <typename From, typename To>
-void transpose_square(const From* from, std::int64_t from_step, To* to, std::int64_t to_step) {
-  const Four d;
-  const auto row0 = load_four(from);
-  const auto row1 = load_four(from + from_step);
-  const auto row2 = load_four(from + 2 * from_step);
-  const auto row3 = load_four(from + 3 * from_step);
-  const auto lower01 = hn::InterleaveLower(d, row0, row1);
-  const auto lower23 = hn::InterleaveLower(d, row2, row3);
-  const auto upper01 = hn::InterleaveUpper(d, row0, row1);
-  const auto upper23 = hn::InterleaveUpper(d, row2, row3);
-  store_four(hn::ConcatLowerLower(d, lower23, lower01), to);
-  store_four(hn::ConcatUpperUpper(d, lower23, lower01), to + to_step);
-  store_four(hn::ConcatLowerLower(d, upper23, upper01), to + 2 * to_step);
-  store_four(hn::ConcatUpperUpper(d, upper23, upper01), to + 3 * to_step);
-}
-#endif
-
-/// to[column][row] = from[row][column], rows a step of elements apart.
-template <typename From, typename To>
-void transpose(const From* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns,
-               To* to, std::int64_t to_step) {
-  const std::int64_t whole_rows = rows - rows % kSquare;
-  const std::int64_t whole_columns = columns - columns % kSquare;
-  for (std::int64_t c = 0; c < whole_columns; c += kSquare) {
-    for (std::int64_t r = 0; r < whole_rows; r += kSquare) {
-      transpose_square(from + r * from_step + c, from_step, to + c * to_step + r, to_step);
-    }
-  }
-  for (std::int64_t c = 0; c < columns; ++c) {
-    for (std::int64_t r = c < whole_columns ? whole_rows : 0; r < rows; ++r) {
-      from_float(to_float(from[r * from_step + c]), to + c * to_step + r);
-    }
-  }
-}
 
 /// context [camera][channel][pixel] -> features [camera x pixel][channel], a block of pixels at a
 /// time so that both sides stay in the cache.
@@ -217,40 +160,84 @@ bool valid_points(const Arguments& arguments, std::int64_t begin, std::int64_t e
   return begin == end || (depth < most_depths && pixel < most_pixels);
 }
 
-/// Cells [first, first + count) of one row of the plane.
+/// The tiles of one share.
 template <typename T>
-void pool_row(const BevWork& work, std::int64_t first, std::int64_t count) {
-  const Arguments& arguments = *work.arguments;
-  const std::int64_t channels = arguments.shape(1)[1];
-  const std::int64_t padded = padded_channels(channels);
-  const std::int64_t cells = arguments.shape(4)[0] - 1;
-  const auto* offsets = static_cast<const std::int32_t*>(arguments.inputs[4].data) + first;
-  // Here and not before all else: the pooling then finds the indices in the cache.
-  if (!valid_points(arguments, offsets[0], offsets[count])) check_points(arguments);
-  const auto* depths = static_cast<const std::int32_t*>(arguments.inputs[2].data);
-  const auto* pixels = static_cast<const std::int32_t*>(arguments.inputs[3].data);
-  const T* depth = static_cast<const T*>(arguments.inputs[0].data);
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int32_t point = offsets[i];
-    const BevCell<T> cell{depth, depths + point, pixels + point, offsets[i + 1] - point};
-    pool_cell(cell, work.features, padded, work.tile + i * padded);
-  }
-  T* y = static_cast<T*>(arguments.outputs[0].data);
-  transpose(work.tile, padded, count, channels, y + first, cells);
-}
+class TilePooler {
+ public:
+  explicit TilePooler(const BevWork& work)
+      : work_(work),
+        depth_(static_cast<const T*>(work.arguments->inputs[0].data)),
+        depths_(work.arguments->input<std::int32_t>(2).data()),
+        pixels_(work.arguments->input<std::int32_t>(3).data()),
+        offsets_(work.arguments->input<std::int32_t>(4).data()),
+        y_(static_cast<T*>(work.arguments->outputs[0].data)),
+        channels_(work.arguments->shape(1)[1]),
+        padded_(padded_channels(channels_)),
+        cells_(work.arguments->shape(4)[0] - 1) {}
 
-template <typename T>
-void pool_tiles_of(const BevWork& work) {
-  const BevTiles& tiles = *work.tiles;
-  for (std::int64_t tile = work.begin; tile < work.end; ++tile) {
-    const std::int64_t column = tile % tiles.across * kTileColumns;
-    const std::int64_t count = std::min(kTileColumns, tiles.columns - column);
-    const std::int64_t top = tile / tiles.across * kTileRows;
-    for (std::int64_t row = top; row < std::min(top + kTileRows, tiles.rows); ++row) {
-      pool_row<T>(work, row * tiles.columns + column, count);
+  void run() const {
+    const BevTiles& tiles = *work_.tiles;
+    for (std::int64_t tile = work_.begin; tile < work_.end; ++tile) {
+      const std::int64_t column = tile % tiles.across * kTileColumns;
+      const std::int64_t columns = std::min(kTileColumns, tiles.columns - column);
+      const std::int64_t top = tile / tiles.across * kTileRows;
+      const std::int64_t rows = std::min(kTileRows, tiles.rows - top);
+      const std::int64_t first = top * tiles.columns + column;
+      for (std::int64_t strip = 0; strip < columns; strip += kStrip) {
+        for (std::int64_t row = 0; row < rows; ++row) {
+          const std::int64_t count = std::min(kStrip, columns - strip);
+          pool(first + row * tiles.columns + strip, count, row * kTileColumns + strip);
+        }
+      }
+      for (std::int64_t row = 0; row < rows; ++row) {
+        write(row, first + row * tiles.columns, columns);
+      }
+    }
+    if (past_the_cache_) hwy::FlushStream();
+  }
+
+ private:
+  /// Columns of a tile that are pooled row by row before the next.
+  static constexpr std::int64_t kStrip = 8;
+
+  /// Cells [first, first + count) of one row of the plane, into places of the tile.
+  void pool(std::int64_t first, std::int64_t count, std::int64_t place) const {
+    const std::int32_t* offsets = offsets_ + first;
+    // Here and not before all else: the pooling then finds the indices in the cache.
+    if (!valid_points(*work_.arguments, offsets[0], offsets[count])) {
+      check_points(*work_.arguments);
+    }
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int32_t point = offsets[i];
+      const BevCell<T> cell{depth_, depths_ + point, pixels_ + point, offsets[i + 1] - point};
+      pool_cell(cell, work_.features, padded_, work_.tile + (place + i) * padded_);
     }
   }
-}
+
+  /// A row of the tile as cells [first, first + count) of every channel.
+  void write(std::int64_t row, std::int64_t first, std::int64_t count) const {
+    const float* from = work_.tile + row * kTileColumns * padded_;
+    const bool whole = (first | cells_) % kSquare == 0;
+    if (past_the_cache_ && whole) {
+      transpose<true>(from, padded_, count, channels_, y_ + first, cells_);
+    } else {
+      transpose(from, padded_, count, channels_, y_ + first, cells_);
+    }
+  }
+
+  const BevWork& work_;
+  const T* depth_;
+  const std::int32_t* depths_;
+  const std::int32_t* pixels_;
+  const std::int32_t* offsets_;
+  T* y_;
+  std::int64_t channels_;
+  std::int64_t padded_;
+  std::int64_t cells_;
+  bool past_the_cache_ = std::is_same_v<T, float> &&
+                         work_.arguments->outputs[0].bytes() >= kPastTheCache &&
+                         reinterpret_cast<std::uintptr_t>(y_) % (kSquare * sizeof(float)) == 0;
+};
 
 void turn_pixels(const BevWork& work) {
   if (work.arguments->inputs[0].dtype == DType::kFloat32) {
@@ -262,9 +249,9 @@ void turn_pixels(const BevWork& work) {
 
 void pool_tiles(const BevWork& work) {
   if (work.arguments->inputs[0].dtype == DType::kFloat32) {
-    pool_tiles_of<float>(work);
+    TilePooler<float>(work).run();
   } else {
-    pool_tiles_of<hwy::float16_t>(work);
+    TilePooler<hwy::float16_t>(work).run();
   }
 }
 
@@ -305,7 +292,7 @@ std::int64_t cost_before(const BevTiles& tiles, std::span<const std::int32_t> of
 std::size_t BevPool::scratch_bytes(std::span<const ConstTensorView> inputs, int threads) const {
   const Shape& context = inputs[1].shape;
   const std::int64_t rows_of_channels =
-      context[0] * context[2] * context[3] + threads * kSharesAThread * kTileColumns;
+      context[0] * context[2] * context[3] + threads * kSharesAThread * kTileCells;
   return static_cast<std::size_t>(rows_of_channels * padded_channels(context[1])) * sizeof(float);
 }
 
@@ -343,7 +330,7 @@ void BevPool::run_simd(const Arguments& arguments, Parallel& parallel) const {
   };
   const auto pool_share = [&](std::size_t share) {
     const auto s = static_cast<std::int64_t>(share);
-    float* tile = features + (pixels + s * kTileColumns) * padded;
+    float* tile = features + (pixels + s * kTileCells) * padded;
     pool({&arguments, &tiles, features, tile, first_of(s),
           s + 1 == shares ? tiles.count : first_of(s + 1)});
   };

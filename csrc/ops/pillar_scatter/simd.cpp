@@ -21,9 +21,6 @@ namespace plait::ops {
 inline constexpr std::size_t kTileCells = 64;
 /// Channels are padded to whole vectors of any target.
 inline std::size_t padded_channels(std::size_t channels) { return (channels + 15) / 16 * 16; }
-/// A canvas beyond what a cache keeps for the next operator is written past the cache: otherwise
-/// each of its lines would be read first.
-inline constexpr std::size_t kPastTheCache = std::size_t{16} << 20;
 
 /// One share: tiles of cells [begin, end).
 struct PillarWork {

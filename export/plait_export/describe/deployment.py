@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from plait import ConfigError
 from plait_export.checks import check_count, check_name, check_type
@@ -29,12 +30,18 @@ MOST_HEADS = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """A whole model: what it senses, and what it answers. Raises ConfigError when made wrongly."""
+    """A whole model: what it senses, and what it answers. Raises ConfigError when made wrongly.
+
+    original: the library that the model comes from, where there is one: from a raw sample (a dict
+        by modality) to arrays by stage, "prepare:MODALITY", "encode:MODALITY", "fuse:HEAD", as many
+        as it knows. Exporting holds the bundle against it, and stores its arrays as golden data.
+    """
 
     name: str
     modalities: Mapping[str, Modality]
     heads: Mapping[str, Head]
     description: str = ""
+    original: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
 
     def __post_init__(self) -> None:
         where = f"deployment {self.name!r}"
@@ -71,6 +78,13 @@ class Deployment:
             check_name(where, "head", name, _RESERVED_HEADS)
             check_type(where, f"head {name}", head, (Classification, Regression, Embedding))
             check_head(f"{where}, head {name}", head, tuple(self.modalities))
+        if self.original is not None and not callable(self.original):
+            raise ConfigError(
+                where=where,
+                expected="original as a function of a sample",
+                got=type(self.original).__name__,
+                action="It returns arrays by stage, for instance {'fuse:label': logits}.",
+            )
         self._check_all_used(where)
 
     def head_modalities(self, head: str) -> tuple[str, ...]:

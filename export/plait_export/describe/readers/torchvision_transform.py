@@ -150,7 +150,7 @@ def _crop(found: _Found, step: Any) -> None:
 
 def _to_tensor(found: _Found, step: Any) -> None:
     found.tensor = True
-    if type(step).__name__ == "ToTensor":
+    if type(step).__name__ in ("ToTensor", "MaybeToTensor"):
         found.scale = 1 / 255
 
 
