@@ -53,7 +53,7 @@ PLAIT_API std::string_view name_of(Presence presence) noexcept;
 struct ModalityReport {
   std::string_view name;
   Presence presence = Presence::kAbsent;
-  std::chrono::nanoseconds prepare{0};
+  std::chrono::nanoseconds prepare{0};  ///< of frames prepared on a device: until that is queued
   std::chrono::nanoseconds encode{0};
 };
 
