@@ -43,7 +43,7 @@ DeviceFrames::DeviceFrames(const CudaFramePreprocessor& preprocessor, DeviceRun&
 std::chrono::steady_clock::time_point DeviceFrames::encode(const Sample& sample) {
   const FrameView view = preprocessor_.view(sample);
   Entry& entry = entry_of(view);
-  make_room(entry.plan->packed_bytes());
+  make_room(frame_, entry.plan->packed_bytes());
   std::chrono::steady_clock::time_point prepared;
   const auto prepare = [&](CUstream_st* stream) {
     queue(view, entry, stream);
@@ -63,36 +63,39 @@ DeviceFrames::Entry& DeviceFrames::entry_of(const FrameView& view) {
     entry.used = calls_;
     return entry;
   }
-  Entry made{.format = view.format,
-             .height = view.height,
-             .width = view.width,
-             .plan = preprocessor_.plan(view),
-             .tables = nullptr,
-             .used = calls_};
-  const std::span<const std::byte> tables = made.plan->tables();
-  made.tables = run_.make_buffer(tables.size());
-  std::memcpy(made.tables->host(), tables.data(), tables.size());
-  if (entries_.size() < kMost) return entries_.emplace_back(std::move(made));
-  const auto oldest =
-      std::min_element(entries_.begin(), entries_.end(),
-                       [](const Entry& a, const Entry& b) { return a.used < b.used; });
-  return *oldest = std::move(made);
+  Entry& entry =
+      entries_.size() < kMost
+          ? entries_.emplace_back()
+          : *std::min_element(entries_.begin(), entries_.end(),
+                              [](const Entry& a, const Entry& b) { return a.used < b.used; });
+  entry.width = 0;  // of no frame, should what follows throw
+  entry.plan = preprocessor_.plan(view);
+  const std::span<const std::byte> tables = entry.plan->tables();
+  make_room(entry.tables, tables.size());
+  std::memcpy(entry.tables.memory->host(), tables.data(), tables.size());
+  entry.uploaded = false;
+  entry.format = view.format;
+  entry.height = view.height;
+  entry.width = view.width;
+  entry.used = calls_;
+  return entry;
 }
 
-void DeviceFrames::make_room(std::size_t bytes) {
-  if (bytes <= frame_bytes_) return;
-  frame_bytes_ = 0;
-  frame_.reset();
-  frame_ = run_.make_buffer(bytes);
-  frame_bytes_ = bytes;
+/// With some to spare: a region that follows something grows by little at a time.
+void DeviceFrames::make_room(Room& room, std::size_t bytes) {
+  if (bytes <= room.bytes) return;
+  room = {};
+  const std::size_t wanted = bytes + bytes / 2;
+  room.memory = run_.make_buffer(wanted);
+  room.bytes = wanted;
 }
 
 void DeviceFrames::queue(const FrameView& view, Entry& entry, CUstream_st* stream) {
   const FrameCudaPlan& plan = *entry.plan;
-  if (!entry.uploaded) entry.tables->queue_upload(plan.tables().size(), stream);
-  const FrameView there = plan.pack(view, frame_->host(), frame_->device());
-  frame_->queue_upload(plan.packed_bytes(), stream);
-  const FrameCudaCall call = plan.call(there, entry.tables->device(), run_.input());
+  if (!entry.uploaded) entry.tables.memory->queue_upload(plan.tables().size(), stream);
+  const FrameView there = plan.pack(view, frame_.memory->host(), frame_.memory->device());
+  frame_.memory->queue_upload(plan.packed_bytes(), stream);
+  const FrameCudaCall call = plan.call(there, entry.tables.memory->device(), run_.input());
   const char* const refused = kernel_(&call, stream);
   if (refused == nullptr) return;
   throw BackendError({.where = where_ + " on CUDA",

@@ -26,7 +26,8 @@ using FrameKernel = decltype(&plait_cuda_prepare_frame);
 FrameKernel open_frame_kernel(const std::filesystem::path& wanted);
 
 /// Prepares the frames of one bound encoder on its device. Of the last few formats and sizes the
-/// tables stay there, so that nothing is allocated for them again. Used by one thread at a time.
+/// tables stay there, so that nothing is allocated for them again; another size takes the memory of
+/// the one that was not used for longest. Used by one thread at a time.
 class DeviceFrames {
  public:
   /// All outlive it. where begins error messages.
@@ -39,19 +40,23 @@ class DeviceFrames {
   std::chrono::steady_clock::time_point encode(const Sample& sample);
 
  private:
+  struct Room {
+    std::unique_ptr<DeviceBuffer> memory;
+    std::size_t bytes = 0;
+  };
   struct Entry {
     PixelFormat format = PixelFormat::kRGB8;
     std::int64_t height = 0;
     std::int64_t width = 0;
     std::optional<FrameCudaPlan> plan;
-    std::unique_ptr<DeviceBuffer> tables;
+    Room tables;  // kept for the size that takes this one's place
     bool uploaded = false;
     std::uint64_t used = 0;
   };
   static constexpr std::size_t kMost = 8;
 
   Entry& entry_of(const FrameView& view);
-  void make_room(std::size_t bytes);
+  void make_room(Room& room, std::size_t bytes);
   void queue(const FrameView& view, Entry& entry, CUstream_st* stream);
 
   const CudaFramePreprocessor& preprocessor_;
@@ -60,8 +65,7 @@ class DeviceFrames {
   std::string where_;
   std::vector<Entry> entries_;
   std::uint64_t calls_ = 0;
-  std::unique_ptr<DeviceBuffer> frame_;  // of frame_bytes_, the largest frame's so far
-  std::size_t frame_bytes_ = 0;
+  Room frame_;
 };
 
 }  // namespace plait::detail

@@ -138,6 +138,18 @@ TEST_F(DeviceFramesTest, once_warm_a_frame_is_one_upload_and_allocates_nothing) 
   EXPECT_EQ(plait_stub_cuda()->memories, memories);
 }
 
+TEST_F(DeviceFramesTest, sizes_that_keep_changing_come_to_need_no_more_memory) {
+  Encoder encoder(StubDevice{}, DType::kFloat32);
+  for (int i = 0; i < 8; ++i) {
+    (void)encoder.encoded(random_frame(PixelFormat::kRGB8, 60 + i, 50, generator_).frame);
+  }
+  plait_stub_cuda()->failure = {.function = "cudaMalloc", .lasting = true};
+  for (int i = 0; i < 20; ++i) {
+    const OwnedFrame owned = random_frame(PixelFormat::kRGB8, 64 - 2 * i, 50 - i, generator_);
+    EXPECT_EQ(encoder.encoded(owned.frame), encoder.encoded_by_host(owned.frame)) << i;
+  }
+}
+
 TEST_F(DeviceFramesTest, a_failure_is_told_and_the_next_frame_is_right) {
   for (const char* function : {"cudaMalloc", "cudaHostAlloc", "cudaMemcpyAsync", "cudaGraphLaunch",
                                "cudaStreamSynchronize", "the kernel"}) {
