@@ -1,4 +1,4 @@
-# csrc/ops/cuda.cmake: the operators for CUDA devices, libplait_cuda. Included at the top, as languages have to be.
+# csrc/ops/cuda.cmake: the operators and the frame path for CUDA devices, libplait_cuda. Included at the top, as languages have to be.
 
 set(PLAIT_CUDA_SOURCES
   "${CMAKE_CURRENT_LIST_DIR}/bev_pool/cuda.cu"
@@ -9,7 +9,8 @@ set(PLAIT_CUDA_SOURCES
   "${CMAKE_CURRENT_LIST_DIR}/presence_unpack/cuda.cu"
   "${CMAKE_CURRENT_LIST_DIR}/segment_reduce/cuda.cu"
   "${CMAKE_CURRENT_LIST_DIR}/skeleton/cuda.cu"
-  "${CMAKE_CURRENT_LIST_DIR}/voxel_reduce/cuda.cu")
+  "${CMAKE_CURRENT_LIST_DIR}/voxel_reduce/cuda.cu"
+  "${CMAKE_CURRENT_LIST_DIR}/../preprocess/frame_cuda.cu")
 
 # Turing to Blackwell, Orin (87) and Thor (110) among them; the PTX of 120 serves what comes later.
 set(PLAIT_CUDA_ARCHITECTURES "75-real;80-real;86-real;87-real;89-real;90-real;100-real;110-real;120"
@@ -48,4 +49,16 @@ if(PLAIT_BUILD_CUDA)
   add_library(plait_cuda_arrays SHARED "${PROJECT_SOURCE_DIR}/tests/ops/cuda_arrays.cpp")
   target_include_directories(plait_cuda_arrays PRIVATE "${PROJECT_SOURCE_DIR}/csrc")
   target_link_libraries(plait_cuda_arrays PRIVATE plait_cuda plait CUDA::cudart_static)
+
+  # The frame kernel's tests and times on a device, which scripts/gpu_check asks for.
+  add_executable(plait_frame_cuda_times EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/tests/cuda_emulation/time_frames.cpp")
+  target_link_libraries(plait_frame_cuda_times PRIVATE plait_cuda plait_objects CUDA::cudart_static)
+  find_package(GTest)
+  if(GTest_FOUND)
+    add_executable(plait_frame_cuda_tests EXCLUDE_FROM_ALL
+      "${PROJECT_SOURCE_DIR}/tests/cpp/frame_cases.cpp" "${PROJECT_SOURCE_DIR}/tests/cuda_emulation/test_frame_cuda.cpp")
+    target_include_directories(plait_frame_cuda_tests PRIVATE "${PROJECT_SOURCE_DIR}/tests/cpp")
+    target_link_libraries(plait_frame_cuda_tests PRIVATE
+      plait_cuda plait_objects CUDA::cudart_static GTest::gtest_main)
+  endif()
 endif()

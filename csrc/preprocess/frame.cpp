@@ -9,6 +9,8 @@
 #include "base/half.hpp"
 #include "plait/error.hpp"
 #include "preprocess/frame_cache.hpp"
+#include "preprocess/frame_colour.hpp"
+#include "preprocess/frame_cuda.hpp"
 
 namespace plait::detail {
 namespace {
@@ -23,7 +25,9 @@ struct FrameScratch final : PrepareScratch {
   std::vector<FrameView> views;  // of the regions of one call
 };
 
-class FramePreprocessor final : public Preprocessor, public RegionPreprocessor {
+class FramePreprocessor final : public Preprocessor,
+                                public RegionPreprocessor,
+                                public CudaFramePreprocessor {
  public:
   FramePreprocessor(const ModalityDescription& modality, std::string where, ThreadPool* pool,
                     const FrameKernels& kernels)
@@ -48,14 +52,25 @@ class FramePreprocessor final : public Preprocessor, public RegionPreprocessor {
   }
 
   void prepare(const Sample& sample, PrepareScratch& scratch, TensorView out) const override {
-    const auto& frame = sample_as<Frame>(sample, where_, "Pass the camera's frame.");
-    check_channels(frame.format);
-    const FrameView view = checked_view(frame, where_);
+    const FrameView view = this->view(sample);
     auto& lane = static_cast<FrameScratch&>(scratch).lanes.front();
     write(view, lane, bands_of(view), static_cast<std::byte*>(out.data));
   }
 
   const RegionPreprocessor* regions() const noexcept override { return this; }
+  const CudaFramePreprocessor* cuda() const noexcept override {
+    return prepared_on_cuda(description_) ? this : nullptr;
+  }
+
+  FrameView view(const Sample& sample) const override {
+    const auto& frame = sample_as<Frame>(sample, where_, "Pass the camera's frame.");
+    check_channels(frame.format);
+    return checked_view(frame, where_);
+  }
+
+  FrameCudaPlan plan(const FrameView& view) const override {
+    return {description_, view.format, view.height, view.width, where_};
+  }
 
   void prepare_regions(const Frame& frame, std::span<const Rectangle> regions,
                        PrepareScratch& scratch, TensorView out) const override {
@@ -213,9 +228,7 @@ class FramePreprocessor final : public Preprocessor, public RegionPreprocessor {
   /// Fills everything: the window is written over it, and a border is small beside a frame.
   void fill_border(const FrameGeometry& geometry, std::byte* out) const {
     for (std::int64_t channel = 0; channel < channels(); ++channel) {
-      const auto c = static_cast<std::size_t>(channel);
-      const float level =
-          (description_.pad * description_.scale - description_.mean[c]) / description_.std[c];
+      const float level = border_value(description_, static_cast<std::size_t>(channel));
       if (description_.dtype == DType::kFloat16) {
         fill(geometry, channel, half_of(level), reinterpret_cast<std::uint16_t*>(out));
       } else if (description_.dtype == DType::kUInt8) {

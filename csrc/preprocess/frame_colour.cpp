@@ -97,6 +97,11 @@ FinishRule finish_rule(const FrameDescription& description, LevelColours colours
   return rule;
 }
 
+float border_value(const FrameDescription& description, std::size_t channel) noexcept {
+  return (description.pad * description.scale - description.mean[channel]) /
+         description.std[channel];
+}
+
 ColourRule colour_rule(const FrameDescription& description) {
   const Standard s = standard_of(description);
   return {.luma = fixed(s.luma),

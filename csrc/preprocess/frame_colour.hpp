@@ -13,6 +13,9 @@ enum class LevelColours : std::uint8_t { kLumaChroma, kRedGreenBlue, kGray };
 /// The finishing of levels of the given colours into the description's channels.
 FinishRule finish_rule(const FrameDescription& description, LevelColours colours);
 
+/// The border's value in a channel, in the encoder's units; rounded to its type as a pixel is.
+float border_value(const FrameDescription& description, std::size_t channel) noexcept;
+
 /// Conversion of 8-bit luma and chroma to 8-bit colours.
 ColourRule colour_rule(const FrameDescription& description);
 

@@ -8,18 +8,11 @@
 #include <vector>
 
 #include "preprocess/frame_colour.hpp"
+#include "preprocess/frame_groups.hpp"
 #include "preprocess/frame_resizer.hpp"
-#include "preprocess/frame_weights.hpp"
 
 namespace plait::detail {
 namespace {
-
-/// Bits behind the point: of weights, of vertical sums, and of both passes together. 255 levels
-/// (8 bits), a filter's overshoot (1 bit) and the sign leave 22; one more is kept in reserve.
-constexpr int kMaxVerticalBits = 20;
-constexpr int kMaxHorizontalBits = 17;
-constexpr int kMaxSumBits = 6;
-constexpr int kTotalBits = 21;
 
 /// Horizontal taps as pairs, relative to the first input column.
 struct PairTaps {
@@ -54,13 +47,13 @@ struct FastWorkspace {
 /// One component group of the format with its weights.
 struct GroupPlan {
   ComponentGroup group;
-  FastTaps vertical;
+  AxisTaps<std::int16_t> vertical;
+  int shift = 0;  ///< of vertical sums
   PairTaps horizontal;
   std::int64_t begin = 0;    ///< first input column
   std::int64_t columns = 0;  ///< input columns
-  int sum_bits = 0;
-  float scale = 1.0F;      ///< from horizontal sums to levels
-  std::int64_t lanes = 0;  ///< of one row: components, rounded up to 1, 2 or 4
+  float scale = 1.0F;        ///< from horizontal sums to levels
+  std::int64_t lanes = 0;    ///< of one row: components, rounded up to 1, 2 or 4
   Arrangement arrangement;
 };
 
@@ -69,21 +62,14 @@ class FastResizer final : public FrameResizer {
   explicit FastResizer(const ResizerRule& rule)
       : kernels_(*rule.kernels),
         geometry_(rule.geometry),
-        writer_(*rule.description, colours(rule.format), kernels_, geometry_.output_height,
-                geometry_.output_width) {
-    const FormatFacts& facts = facts_of(rule.format);
-    const FrameDescription& description = *rule.description;
-    const auto rows = filter_taps({description.filter, description.antialias, rule.height,
-                                   geometry_.resized_height, geometry_.first_row, geometry_.rows});
-    const auto columns =
-        filter_taps({description.filter, description.antialias, rule.width, geometry_.resized_width,
-                     geometry_.first_column, geometry_.columns});
-    // Gray out of luma and chroma is luma alone: the chroma is not even read.
-    const bool luma_only = facts.luma_chroma && description.channels == FrameChannels::kGray;
+        writer_(*rule.description, level_colours(rule.format), kernels_, geometry_.output_height,
+                geometry_.output_width),
+        colours_(level_count(*rule.description, rule.format)) {
     std::size_t sums = 0;
     std::size_t block = 0;
-    for (int g = 0; g < (luma_only ? 1 : facts.groups); ++g) {
-      plans_.push_back(plan(facts.group[static_cast<std::size_t>(g)], rows, columns));
+    for (const FastGroup& group :
+         fast_groups(*rule.description, rule.format, rule.height, rule.width, geometry_)) {
+      plans_.push_back(plan(group));
       const GroupPlan& made = plans_.back();
       sums = std::max(sums, static_cast<std::size_t>(made.columns * made.group.step));
       block = std::max(block, static_cast<std::size_t>((made.columns + 1) / 2 * kBlockPair));
@@ -96,7 +82,6 @@ class FastResizer final : public FrameResizer {
       work.row_sums.resize(lanes);
       work.levels.resize(3 * lanes);
     }
-    colours_ = luma_only ? 1 : colours_of(rule.format);
   }
 
   void run(const FrameView& view, const Band& band, std::byte* out) override {
@@ -119,23 +104,16 @@ class FastResizer final : public FrameResizer {
   }
 
  private:
-  static LevelColours colours(PixelFormat format) {
-    if (facts_of(format).luma_chroma) return LevelColours::kLumaChroma;
-    return colours_of(format) == 3 ? LevelColours::kRedGreenBlue : LevelColours::kGray;
-  }
-
-  static GroupPlan plan(const ComponentGroup& group, const AxisTaps<double>& rows,
-                        const AxisTaps<double>& columns) {
+  static GroupPlan plan(const FastGroup& made) {
+    const ComponentGroup& group = made.group;
     GroupPlan plan;
     plan.group = group;
-    plan.vertical = fast_taps(group.halved_rows != 0 ? fold_pairs(rows) : rows, kMaxVerticalBits);
-    const FastTaps across =
-        fast_taps(group.halved_columns != 0 ? fold_pairs(columns) : columns, kMaxHorizontalBits);
-    plan.begin = across.taps.begin();
-    plan.columns = across.taps.end() - plan.begin;
-    plan.horizontal = paired(across.taps, plan.begin);
-    plan.sum_bits = std::min({kMaxSumBits, kTotalBits - across.bits, plan.vertical.bits});
-    plan.scale = 1.0F / static_cast<float>(1 << (plan.sum_bits + across.bits));
+    plan.vertical = made.vertical.taps;
+    plan.shift = made.shift();
+    plan.begin = made.horizontal.taps.begin();
+    plan.columns = made.horizontal.taps.end() - plan.begin;
+    plan.horizontal = paired(made.horizontal.taps, plan.begin);
+    plan.scale = made.scale;
     plan.lanes = group.components == 3 ? 4 : group.components;
     Arrangement& row = plan.arrangement;
     row.pairs = (plan.columns + 1) / 2;
@@ -159,14 +137,14 @@ class FastResizer final : public FrameResizer {
     Spread spread{.sums = work.row_sums.data(), .outputs = geometry_.columns, .scale = plan.scale};
     for (std::int64_t i = 0; i < rows; ++i) {
       const std::int64_t output = y + r + i;
-      const auto& taps = plan.vertical.taps;
+      const auto& taps = plan.vertical;
       const std::int64_t first = taps.firsts[static_cast<std::size_t>(output)];
       kernels_.vertical(
           {.rows = view.planes[p] + first * view.strides[p] + plan.begin * plan.group.step,
            .stride = view.strides[p],
            .count = taps.counts[static_cast<std::size_t>(output)],
            .weights = taps.row(output),
-           .shift = plan.vertical.bits - plan.sum_bits,
+           .shift = plan.shift,
            .columns = plan.columns * plan.group.step,
            .out = work.column_sums.data()});
       arrangement.block = work.block.data() + i * 2 * plan.lanes;
@@ -188,7 +166,7 @@ class FastResizer final : public FrameResizer {
   const FrameKernels& kernels_;
   FrameGeometry geometry_;
   RowWriter writer_;
-  int colours_ = 3;
+  int colours_;
   std::vector<GroupPlan> plans_;
   std::vector<FastWorkspace> workspaces_;  // one a band
 };

@@ -16,6 +16,8 @@
 
 namespace plait::detail {
 
+class CudaFramePreprocessor;
+
 /// Working memory of one preparation, allocated once per set of run buffers.
 class PrepareScratch {
  public:
@@ -49,6 +51,8 @@ class Preprocessor {
   virtual void prepare(const Sample& sample, PrepareScratch& scratch, TensorView out) const = 0;
   /// Of the same kind and with the same scratch; nullptr where samples have no regions.
   virtual const RegionPreprocessor* regions() const noexcept { return nullptr; }
+  /// Of the same samples; nullptr where no CUDA device prepares them.
+  virtual const CudaFramePreprocessor* cuda() const noexcept { return nullptr; }
 
   /// The embedding of a sample for which no encoder has to run; empty for every other sample.
   /// Throws SampleError where there is no encoder to run either. Does not allocate.

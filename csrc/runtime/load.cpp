@@ -82,6 +82,7 @@ ModelImpl::ModelImpl(Bundle bundle, const LoadOptions& options)
       pool_(options.threads > 0 ? options.threads : detail::available_cpus()),
       contract_(bundle_.manifest(), bundle_.name()) {
   backend_ = make_backend(options, pool_.threads());
+  if (options.device == kTensorRt) frame_kernel_ = detail::open_frame_kernel(options.cuda_kernels);
   describe_modalities(options.verify);
   describe_heads();
   load_graphs(options);
@@ -164,6 +165,7 @@ std::unique_ptr<detail::RunContext> ModelImpl::make_context() const {
     const TensorView embedding = buffers.embedding.view();
     if (modality.encoder != nullptr) {
       buffers.encoder = modality.encoder->bind({&input, 1}, {&embedding, 1});
+      buffers.device_frames = device_frames(modality, *buffers.encoder);
     }
     context->modalities.push_back(std::move(buffers));
   }
@@ -185,6 +187,15 @@ std::unique_ptr<detail::RunContext> ModelImpl::make_context() const {
   context->samples.assign(modalities_.size(), nullptr);
   context->seen.assign(modalities_.size(), 0);
   return context;
+}
+
+std::unique_ptr<detail::DeviceFrames> ModelImpl::device_frames(const ModalityRuntime& modality,
+                                                               detail::BoundRun& encoder) const {
+  const detail::CudaFramePreprocessor* const frames = modality.preprocessor->cuda();
+  if (frame_kernel_ == nullptr || frames == nullptr) return nullptr;
+  detail::DeviceRun* const run = encoder.device_run();
+  if (run == nullptr) return nullptr;
+  return std::make_unique<detail::DeviceFrames>(*frames, *run, frame_kernel_, modality.where);
 }
 
 std::unique_ptr<ResultImpl> ModelImpl::make_result() const {

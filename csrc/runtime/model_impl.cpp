@@ -109,9 +109,7 @@ void ModelImpl::run(std::span<const NamedSample> samples, ResultImpl& result) {
       report.prepare = Clock::now() - begin;
       continue;
     }
-    prepare(*context, m, *context->samples[m]);
-    const auto prepared = Clock::now();
-    context->modalities[m].encoder->run();
+    const auto prepared = encode(*context, m, *context->samples[m]);
     report.prepare = prepared - begin;
     report.encode = Clock::now() - prepared;
   }
@@ -209,9 +207,14 @@ bool ModelImpl::recall(detail::RunContext& context, std::size_t modality, const 
   return true;
 }
 
-void ModelImpl::prepare(detail::RunContext& context, std::size_t modality, const Sample& sample) {
+Clock::time_point ModelImpl::encode(detail::RunContext& context, std::size_t modality,
+                                    const Sample& sample) {
   detail::ModalityBuffers& buffers = context.modalities[modality];
+  if (buffers.device_frames != nullptr) return buffers.device_frames->encode(sample);
   modalities_[modality].preprocessor->prepare(sample, *buffers.scratch, buffers.input.view());
+  const auto prepared = Clock::now();
+  buffers.encoder->run();
+  return prepared;
 }
 
 void ModelImpl::prepare(std::size_t modality, const Sample& sample, TensorView out) {
@@ -225,10 +228,7 @@ void ModelImpl::encode(std::size_t modality, const Sample& sample, TensorView ou
   detail::check_output(out, modalities_[modality].embedding, DType::kFloat32,
                        modalities_[modality].where);
   const auto context = lend();
-  if (!recall(*context, modality, sample)) {
-    prepare(*context, modality, sample);
-    context->modalities[modality].encoder->run();
-  }
+  if (!recall(*context, modality, sample)) (void)encode(*context, modality, sample);
   copy(std::as_const(context->modalities[modality].embedding).view(), out);
 }
 

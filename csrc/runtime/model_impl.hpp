@@ -1,6 +1,7 @@
 // model_impl.hpp: a loaded bundle: what each modality and head runs with, and how a run goes.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -72,8 +73,13 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
 
   detail::ContextStore::Lease lend();
   std::unique_ptr<detail::RunContext> make_context() const;
+  /// nullptr where the modality's samples, or this encoder's input, are prepared on the host.
+  std::unique_ptr<detail::DeviceFrames> device_frames(const ModalityRuntime& modality,
+                                                      detail::BoundRun& encoder) const;
 
-  void prepare(detail::RunContext& context, std::size_t modality, const Sample& sample);
+  /// Prepares and encodes; when the preparation ended.
+  std::chrono::steady_clock::time_point encode(detail::RunContext& context, std::size_t modality,
+                                               const Sample& sample);
   const detail::RegionPreprocessor& regions_of(std::size_t modality, const Frame& frame) const;
   detail::RegionBuffers& region_buffers(detail::RunContext& context, std::size_t modality,
                                         std::size_t regions) const;
@@ -86,6 +92,7 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
   std::string precision_;
   detail::ThreadPool pool_;  // of loading and of preprocessing; backends have their own
   std::unique_ptr<detail::Backend> backend_;
+  detail::FrameKernel frame_kernel_ = nullptr;  // nullptr: frames are prepared on the host
   detail::PresenceContract contract_;
   std::vector<ModalityRuntime> modalities_;
   std::vector<HeadRuntime> heads_;

@@ -12,6 +12,7 @@
 #include "plait/sample.hpp"
 #include "plait/tensor.hpp"
 #include "preprocess/preprocessor.hpp"
+#include "runtime/device_frames.hpp"
 
 namespace plait::detail {
 
@@ -29,6 +30,7 @@ struct ModalityBuffers {
   Tensor input;      // [1, ...]
   Tensor embedding;  // [1, ...]; zero while the modality is absent
   std::unique_ptr<BoundRun> encoder;
+  std::unique_ptr<DeviceFrames> device_frames;  // nullptr: input is made on the host
   RegionBuffers regions;
 };
 

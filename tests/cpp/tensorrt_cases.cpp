@@ -4,7 +4,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <nlohmann/json.hpp>
 #include <utility>
+
+#include "backends/tensorrt/backend.hpp"
+#include "backends/tensorrt/engine_cache.hpp"
+#include "backends/tensorrt/engine_choice.hpp"
+#include "plait/bundle.hpp"
 
 namespace plait::testing {
 namespace {
@@ -75,6 +81,17 @@ std::shared_ptr<detail::EngineHost> stub_host(const StubDevice& device) {
   return {opened, &opened->host};
 }
 
+LoadOptions stub_options(const std::filesystem::path& engines) {
+  LoadOptions options;
+  options.device = "tensorrt";
+  options.threads = 1;
+  options.tensorrt = PLAIT_STUB_TENSORRT;
+  options.cudart = PLAIT_STUB_CUDA;
+  options.tensorrt_plugins = PLAIT_STUB_PLUGINS;
+  options.engine_cache = engines;
+  return options;
+}
+
 std::string held_by_stubs() {
   const stub::CudaControl& cuda = *plait_stub_cuda();
   const stub::TensorRtControl& tensorrt = *plait_stub_tensorrt();
@@ -125,6 +142,24 @@ std::string plan_of(const EngineCase& engine) {
 
 std::span<const std::byte> bytes_of(const std::string& plan) {
   return std::as_bytes(std::span(plan.data(), plan.size()));
+}
+
+void store_engines(const std::filesystem::path& bundle, const std::string& precision,
+                   const LoadOptions& options, std::int64_t most, const KeyChange& change) {
+  const Manifest manifest = Bundle::open(bundle).manifest();
+  const VariantDescription& variant = *manifest.variant(precision);
+  const detail::EngineCache cache(options.engine_cache, std::uint64_t{1} << 30U);
+  for (const GraphDescription& graph : manifest.graphs) {
+    detail::EngineKey key = detail::engine_platform(options, variant.form == GraphForm::kFused);
+    key.graph_sha256 = manifest.members.at(variant.members.at(graph.name)).sha256;
+    key.precision = precision;
+    nlohmann::json profiles = nlohmann::json::parse(detail::single_profiles(graph));
+    for (nlohmann::json& shapes : profiles) shapes[2][0] = most;
+    key.profiles = profiles.dump();
+    change(key);
+    const EngineCase engine{.graph = graph, .scale = 0.5F, .least = 1, .most = most};
+    (void)cache.store(key, bytes_of(plan_of(engine)), "{}");
+  }
 }
 
 EngineMemory::EngineMemory(const EngineCase& engine, std::int64_t samples)

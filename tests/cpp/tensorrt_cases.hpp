@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <random>
 #include <span>
@@ -10,7 +12,9 @@
 #include <vector>
 
 #include "backends/tensorrt/engine.hpp"
+#include "backends/tensorrt/engine_key.hpp"
 #include "plait/manifest.hpp"
+#include "plait/model.hpp"
 #include "plait/tensor.hpp"
 #include "stub_cuda.hpp"
 #include "stub_tensorrt.hpp"
@@ -31,6 +35,9 @@ void reset_stubs();
 /// Objects of the stubs that somebody still holds, as text; "" where there are none.
 std::string held_by_stubs();
 
+/// Of a whole model on the stubs, with engines in a folder.
+LoadOptions stub_options(const std::filesystem::path& engines);
+
 /// A graph and how an engine of it is built.
 struct EngineCase {
   GraphDescription graph;
@@ -44,6 +51,13 @@ EngineCase engine_case(std::int64_t least = 1, std::int64_t most = 1);
 /// What an engine of it is to the stub.
 std::string plan_of(const EngineCase& engine);
 std::span<const std::byte> bytes_of(const std::string& plan);
+
+using KeyChange = std::function<void(detail::EngineKey&)>;
+/// Stores an engine of every graph of a bundle's variant, of scale 0.5, where the options have
+/// them; change alters the keys.
+void store_engines(
+    const std::filesystem::path& bundle, const std::string& precision, const LoadOptions& options,
+    std::int64_t most = 1, const KeyChange& change = [](detail::EngineKey&) {});
 
 /// Memory for so many samples, inputs filled at random.
 class EngineMemory {

@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -18,9 +17,7 @@
 #include <vector>
 
 #include "allocations.hpp"
-#include "backends/tensorrt/backend.hpp"
-#include "backends/tensorrt/engine_cache.hpp"
-#include "backends/tensorrt/engine_choice.hpp"
+#include "backends/tensorrt/engine_key.hpp"
 #include "bundle_writer.hpp"
 #include "plait/plait.hpp"
 #include "tensorrt_cases.hpp"
@@ -29,7 +26,6 @@ namespace plait::testing {
 namespace {
 
 namespace fs = std::filesystem;
-using detail::EngineCache;
 using detail::EngineKey;
 
 constexpr double kRounding = 1e-5;
@@ -50,35 +46,12 @@ class BackendTest : public ::testing::Test {
     reset_stubs();
   }
 
-  LoadOptions options() const {
-    LoadOptions options;
-    options.device = "tensorrt";
-    options.threads = 1;
-    options.tensorrt = PLAIT_STUB_TENSORRT;
-    options.cudart = PLAIT_STUB_CUDA;
-    options.tensorrt_plugins = PLAIT_STUB_PLUGINS;
-    options.engine_cache = folder_ / "cache";
-    return options;
-  }
+  LoadOptions options() const { return stub_options(folder_ / "cache"); }
 
-  /// Stores an engine of every graph of a variant; change alters the keys.
   void build(
       const fs::path& bundle, const std::string& precision, std::int64_t most = 1,
-      const std::function<void(EngineKey&)>& change = [](EngineKey&) {}) const {
-    const Manifest manifest = Bundle::open(bundle).manifest();
-    const VariantDescription& variant = *manifest.variant(precision);
-    const EngineCache cache(options().engine_cache, std::uint64_t{1} << 30U);
-    for (const GraphDescription& graph : manifest.graphs) {
-      EngineKey key = detail::engine_platform(options(), variant.form == GraphForm::kFused);
-      key.graph_sha256 = manifest.members.at(variant.members.at(graph.name)).sha256;
-      key.precision = precision;
-      nlohmann::json profiles = nlohmann::json::parse(detail::single_profiles(graph));
-      for (nlohmann::json& shapes : profiles) shapes[2][0] = most;
-      key.profiles = profiles.dump();
-      change(key);
-      const EngineCase engine{.graph = graph, .scale = 0.5F, .least = 1, .most = most};
-      (void)cache.store(key, bytes_of(plan_of(engine)), "{}");
-    }
+      const KeyChange& change = [](EngineKey&) {}) const {
+    store_engines(bundle, precision, options(), most, change);
   }
 
   ErrorParts refused(const LoadOptions& options) const {
@@ -186,14 +159,13 @@ TEST_F(BackendTest, a_bundle_without_engines_says_how_to_build_them) {
 }
 
 TEST_F(BackendTest, an_engine_built_for_anything_else_is_not_run) {
-  const std::function<void(EngineKey&)> changes[] = {
-      [](EngineKey& key) { key.tensorrt = "10.3.0.1"; },
-      [](EngineKey& key) { key.device = "Another GPU"; },
-      [](EngineKey& key) { key.compute_capability = "8.6"; },
-      [](EngineKey& key) { key.driver = "11.4"; },
-      [](EngineKey& key) { key.precision = "other"; },
-      [](EngineKey& key) { key.plugins = "other-abi"; },
-      [](EngineKey& key) { key.graph_sha256 = std::string(64, 'a'); }};
+  const KeyChange changes[] = {[](EngineKey& key) { key.tensorrt = "10.3.0.1"; },
+                               [](EngineKey& key) { key.device = "Another GPU"; },
+                               [](EngineKey& key) { key.compute_capability = "8.6"; },
+                               [](EngineKey& key) { key.driver = "11.4"; },
+                               [](EngineKey& key) { key.precision = "other"; },
+                               [](EngineKey& key) { key.plugins = "other-abi"; },
+                               [](EngineKey& key) { key.graph_sha256 = std::string(64, 'a'); }};
   for (const auto& change : changes) {
     build(bundle_, default_precision(), 1, change);
     build(bundle_, default_precision(), 4, change);

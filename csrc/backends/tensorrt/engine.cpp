@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "backends/tensorrt/cuda_buffer.hpp"
 #include "backends/tensorrt/port.hpp"
 #include "plait/error.hpp"
 
@@ -83,7 +84,7 @@ struct Engine {
   }
 };
 
-class TensorRtBoundRun final : public BoundRun {
+class TensorRtBoundRun final : public BoundRun, private DeviceRun {
  public:
   TensorRtBoundRun(std::shared_ptr<Engine> engine, std::span<const TensorView> inputs,
                    std::span<const TensorView> outputs)
@@ -100,7 +101,7 @@ class TensorRtBoundRun final : public BoundRun {
     set_addresses(0);
     // The first run after a change of shapes allocates and may wait, which no graph can hold.
     run_once();
-    const auto queue_all = [this] { queue(); };
+    const auto queue_all = [this] { queue(Uploads::kAll); };
     graph_ = capture(engine_->host->cuda, stream_.get(), queue_all);
   }
 
@@ -110,18 +111,47 @@ class TensorRtBoundRun final : public BoundRun {
 
   void run() override { run_once(); }
 
+  DeviceRun* device_run() override {
+    if (inputs_.size() != 1 || batches_ > 1) return nullptr;
+    if (!prepared_graph_ && graph_) {
+      const CudaDeviceGuard device(engine_->host->cuda, engine_->where);
+      const auto queue_prepared = [this] { queue(Uploads::kNone); };
+      prepared_graph_ = capture(engine_->host->cuda, stream_.get(), queue_prepared);
+    }
+    return this;
+  }
+
  private:
+  enum class Uploads { kAll, kNone };
+
+  void* input() noexcept override { return inputs_.front().address(0); }
+
+  std::unique_ptr<DeviceBuffer> make_buffer(std::size_t bytes) override {
+    const CudaDeviceGuard device(engine_->host->cuda, engine_->where);
+    return std::make_unique<CudaBuffer>(engine_->host->cuda, bytes, engine_->where);
+  }
+
+  void run_after(FunctionRef<void(CUstream_st* stream)> prepare) override {
+    const CudaDeviceGuard device(engine_->host->cuda, engine_->where);
+    const auto queue_both = [&] {
+      prepare(stream_.get());
+      queue_engine(prepared_graph_, Uploads::kNone);
+    };
+    finish(queue_both);
+  }
+
   void run_once() {
-    const CudaRuntime& cuda = engine_->host->cuda;
-    const CudaDeviceGuard device(cuda, engine_->where);
+    const CudaDeviceGuard device(engine_->host->cuda, engine_->where);
     for (const Port& port : inputs_) port.gather();
+    const auto queue_all = [this] { queue_engine(graph_, Uploads::kAll); };
+    finish(queue_all);
+  }
+
+  /// Queues, waits, and hands the outputs over.
+  void finish(FunctionRef<void()> queue_work) {
+    const CudaRuntime& cuda = engine_->host->cuda;
     try {
-      if (graph_) {
-        const CudaError error = cuda.functions().graph_launch(graph_.get(), stream_.get());
-        cuda.check(error, engine_->where, "the engine's CUDA graph to start");
-      } else {
-        queue();
-      }
+      queue_work();
     } catch (...) {
       // What was queued before works in the caller's memory.
       (void)cuda.functions().stream_synchronize(stream_.get());
@@ -130,6 +160,13 @@ class TensorRtBoundRun final : public BoundRun {
     const CudaError error = cuda.functions().stream_synchronize(stream_.get());
     cuda.check(error, engine_->where, "the engine to run");
     for (const Port& port : outputs_) port.scatter();
+  }
+
+  void queue_engine(const CudaGraphExecOwner& graph, Uploads uploads) {
+    if (!graph) return queue(uploads);
+    const CudaRuntime& cuda = engine_->host->cuda;
+    const CudaError error = cuda.functions().graph_launch(graph.get(), stream_.get());
+    cuda.check(error, engine_->where, "the engine's CUDA graph to start");
   }
 
   [[noreturn]] void refuse_batch(std::int64_t samples) const {
@@ -172,9 +209,11 @@ class TensorRtBoundRun final : public BoundRun {
     }
   }
 
-  void queue() {
+  void queue(Uploads uploads) {
     const cudaStream_t stream = stream_.get();
-    for (const Port& port : inputs_) port.queue_upload(stream, engine_->where);
+    for (const Port& port : inputs_) {
+      if (uploads == Uploads::kAll) port.queue_upload(stream, engine_->where);
+    }
     TensorRtLogger::forget();
     for (std::size_t batch = 0; batch < batches_; ++batch) {
       if (batches_ > 1) set_addresses(batch);
@@ -189,7 +228,8 @@ class TensorRtBoundRun final : public BoundRun {
   std::vector<Port> inputs_;
   std::vector<Port> outputs_;
   std::unique_ptr<nvinfer1::IExecutionContext> context_;
-  CudaGraphExecOwner graph_;  // empty where the engine cannot be captured
+  CudaGraphExecOwner graph_;           // empty where the engine cannot be captured
+  CudaGraphExecOwner prepared_graph_;  // without uploads; empty until it is asked for
 };
 
 class TensorRtExecutable final : public Executable {

@@ -8,6 +8,7 @@ if(PLAIT_TENSORRT_INCLUDE)
 
   target_sources(plait_objects PRIVATE
     backends/tensorrt/backend.cpp
+    backends/tensorrt/cuda_buffer.cpp
     backends/tensorrt/cuda_runtime.cpp
     backends/tensorrt/engine.cpp
     backends/tensorrt/engine_choice.cpp

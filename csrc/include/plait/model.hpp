@@ -34,6 +34,7 @@ struct PLAIT_API LoadOptions {
   std::filesystem::path tensorrt{};          ///< libnvinfer.so; empty: likewise
   std::filesystem::path cudart{};            ///< libcudart.so; empty: likewise
   std::filesystem::path tensorrt_plugins{};  ///< libplait_tensorrt.so; empty: beside libplait.so
+  std::filesystem::path cuda_kernels{};      ///< libplait_cuda.so, likewise; prepares frames
   std::filesystem::path engine_cache{};      ///< folder of engines; empty: see docs/engines.md
 
   /// Throws ConfigError for values that make no sense.
@@ -52,7 +53,7 @@ PLAIT_API std::string_view name_of(Presence presence) noexcept;
 struct ModalityReport {
   std::string_view name;
   Presence presence = Presence::kAbsent;
-  std::chrono::nanoseconds prepare{0};
+  std::chrono::nanoseconds prepare{0};  ///< of frames prepared on a device: until that is queued
   std::chrono::nanoseconds encode{0};
 };
 
