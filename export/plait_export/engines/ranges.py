@@ -43,8 +43,14 @@ def must_stay_float(graph: Quantizable) -> dict[str, str]:
     reasons: dict[str, str] = {}
     written_out = _normalizations(model)
     troubles = _troubles(graph)
+    # TensorRT-RTX 1.7 builds no loop that reads a cast of a slice in float16.
+    loops = frozenset(x for node in model.graph.node if inner_graphs(node) for x in node.input)
     for node in model.graph.node:
-        reason = _by_kind(node, written_out) or _by_value(node, troubles)
+        reason = (
+            _by_kind(node, written_out)
+            or _by_value(node, troubles)
+            or ("what a loop or a branch reads" if loops.intersection(node.output) else None)
+        )
         if reason is not None:
             reasons[node.name] = reason
     return reasons
