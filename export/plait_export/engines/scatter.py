@@ -25,6 +25,7 @@ from plait_export.engines.half import inner_graphs
 _COMBINE = {"add": "Add", "max": "Max", "min": "Min"}
 _REDUCE = {"add": "ReduceSum", "max": "ReduceMax", "min": "ReduceMin"}
 _DIGIT = 16  # values of one digit of the sort
+_LONG = 1024  # values of a running sum that is taken apart
 _BRANCHES = 4  # of a tree over constant targets
 
 Array = NDArray[Any]
@@ -112,10 +113,15 @@ class _Rewriting:
             self._nodes = graph.node
             self._sources |= dict.fromkeys(node.output, node)
             scatter = self._scatter(node)
-            if scatter is None:
-                graph.node.append(node)
-            else:
+            if scatter is not None:
                 self._write(scatter, node.output[0])
+            elif self._is_long_sum(node):
+                count = self._shape(node.input[0])[0]
+                line = self._do("Reshape", node.input[0], _int64(1, -1))
+                summed = self._running_sum(line, 1, count)
+                self._do("Reshape", summed, _int64(-1), output=node.output[0])
+            else:
+                graph.node.append(node)
 
     # What there is.
 
@@ -145,6 +151,13 @@ class _Rewriting:
             return None
         written = updates if kind == "none" else self._alike(kind, data, updates)
         return _Scatter(kind, data, targets, updates, shape, rows[0], self._dtype(data), written)
+
+    def _is_long_sum(self, node: onnx.NodeProto) -> bool:
+        """A running sum of many integers: how voxels are numbered."""
+        if node.op_type != "CumSum" or any(attribute.i for attribute in node.attribute):
+            return False
+        shape = self._shape(node.input[0])
+        return len(shape) == 1 and shape[0] > _LONG and self._dtype(node.input[0]) == np.int64
 
     def _targets(self, op: str, indices: str, shape: tuple[int, ...]) -> str:
         """The tensor that has the target of each row; empty where rows are torn apart."""
@@ -245,17 +258,18 @@ class _Rewriting:
         """Of any targets: each row is combined with those before it that have the same target, the
         last of them all is written."""
         order, targets = self._order(scatter)
-        numbers = self._constant(np.arange(scatter.rows))
         values = self._do("Gather", scatter.updates, order, axis=0)
         columns = _int64(-1, *(1 for _ in scatter.shape[1:]))
         reach = 1
         while reach < scatter.rows:
-            back = self._do("Sub", numbers, _int64(reach))
-            earlier = self._do("Max", back, _int64(0))
-            same = self._do("Equal", targets, self._do("Gather", targets, earlier, axis=0))
-            same = self._do("And", same, self._do("GreaterOrEqual", back, _int64(0)))
+            # Not by Gather, for which TensorRT-RTX 1.7 makes kernels that double at each step.
+            upto = _int64(0), _int64(scatter.rows - reach), _int64(0)
+            none = self._do("Expand", _int64(-1), _int64(reach))
+            earlier = self._do("Concat", none, self._do("Slice", targets, *upto), axis=0)
+            same = self._do("Equal", targets, earlier)
             same = self._do("Reshape", same, columns)
-            before = self._do("Gather", values, earlier, axis=0)
+            first = self._do("Slice", values, _int64(0), _int64(reach), _int64(0))
+            before = self._do("Concat", first, self._do("Slice", values, *upto), axis=0)
             both = self._do(_COMBINE[scatter.kind], values, before)
             values = self._do("Where", same, both, values)
             reach *= 2
@@ -288,7 +302,7 @@ class _Rewriting:
             mine = self._do("Equal", self._do("Reshape", digit, _int64(1, -1)), digits)
             ones = self._do("Cast", mine, to=onnx.TensorProto.INT64)
             # [digits, rows]: how many rows of the digit come up to a row, and before all of them.
-            up_to = self._do("CumSum", ones, np.array(1))
+            up_to = self._running_sum(ones, _DIGIT, scatter.rows)
             totals = self._do("ReduceSum", ones, _int64(1), keepdims=1)
             before = self._do("CumSum", totals, np.array(0), exclusive=1)
             place = self._do("Mul", self._do("Add", up_to, before), ones)
@@ -298,6 +312,21 @@ class _Rewriting:
             order = self._do("ScatterND", order, place, order)
             unit *= _DIGIT
         return order, targets
+
+    def _running_sum(self, values: str, lines: int, count: int, output: str = "") -> str:
+        """Of each line, [lines, count], block by block and then over the blocks: TensorRT makes a
+        sum over n values a product with an n x n matrix, or else a loop of n steps."""
+        block = max(1, round(count**0.5))
+        blocks = -(-count // block)
+        beyond = np.zeros((lines, blocks * block - count), np.int64)
+        padded = self._do("Concat", values, beyond, axis=1)
+        apart = self._do("Reshape", padded, _int64(lines, blocks, block))
+        within = self._do("CumSum", apart, np.array(2))
+        totals = self._do("ReduceSum", apart, _int64(2), keepdims=1)
+        before = self._do("CumSum", totals, np.array(1), exclusive=1)
+        joined = self._do("Reshape", self._do("Add", within, before), _int64(lines, -1))
+        ends = _int64(0), _int64(count), _int64(1)
+        return self._do("Slice", joined, *ends, output=output)
 
 
 def _int64(*values: int) -> Array:
