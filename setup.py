@@ -1,7 +1,7 @@
 """setup.py: has CMake build the core and the extension, and puts both into the wheel.
 
-PLAIT_CUDA=87 (or 86,89; 1 for all that Plait knows) adds the operators for those GPUs and as TensorRT
-plugins: it takes nvcc and TensorRT's headers.
+PLAIT_CUDA=87 (or 86,89; 1 for all that Plait knows) adds the operators for those GPUs, and them as
+TensorRT plugins: it takes nvcc and TensorRT's headers.
 """
 
 from __future__ import annotations
