@@ -49,7 +49,7 @@ def must_stay_float(graph: Quantizable) -> dict[str, str]:
         reason = (
             _by_kind(node, written_out)
             or _by_value(node, troubles)
-            or ("what a loop or a branch reads" if loops.intersection(node.output) else None)
+            or ("a slice that a loop reads" if _is_slice_for(node, loops) else None)
         )
         if reason is not None:
             reasons[node.name] = reason
@@ -90,6 +90,10 @@ def _by_kind(node: onnx.NodeProto, written_out: frozenset[str]) -> str | None:
     if node.op_type in _WITHOUT_HALF:
         return "not to be had in float16 everywhere"
     return None
+
+
+def _is_slice_for(node: onnx.NodeProto, read: frozenset[str]) -> bool:
+    return node.op_type == "Slice" and bool(read.intersection(node.output))
 
 
 def _by_value(node: onnx.NodeProto, troubles: Mapping[str, str]) -> str | None:
