@@ -106,7 +106,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         deployment(),
         path,
         samples=bev.examples(SMALL),
-        gate=agreement(deployment(), others),
+        gate=agreement(deployment(), others, max_drop=0.05),
         precisions=("fp32",),
         engines=("fp16", "int8"),
     )
