@@ -15,7 +15,9 @@ if(NOT plait_sysroot)
 endif()
 
 # Not CMAKE_SYSROOT: the C library to compile against is the compiler's own.
-set(CMAKE_FIND_ROOT_PATH "${plait_sysroot}" "${plait_cache}/onnxruntime" "${plait_cache}/pocketfft")
+# Headers of no architecture lie beside it.
+set(CMAKE_FIND_ROOT_PATH
+  "${plait_sysroot}" "${plait_cache}/onnxruntime" "${plait_cache}/pocketfft" "${plait_cache}/tensorrt")
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)

@@ -20,9 +20,12 @@ def label_agreement(scores: NDArray[Any], targets: NDArray[Any]) -> float:
 
 
 def cosine_agreement(scores: NDArray[Any], targets: NDArray[Any]) -> float:
-    """The mean cosine of the angle between answers and the network's in float32; 0 beside one that
-    is all zeros."""
+    """The mean cosine of the angle between answers and the network's in float32, both measured from
+    the mean of the latter: what all answers have in common says nothing. 0 beside one that is all
+    zeros. Of a single sample the whole answers are taken."""
     flat = targets.reshape(len(targets), -1)
+    common = flat.mean(axis=0) if len(flat) > 1 else np.zeros_like(flat[0])
+    scores, flat = scores - common, flat - common
     norms = np.linalg.norm(scores, axis=1) * np.linalg.norm(flat, axis=1)
     products = np.sum(scores * flat, axis=1)
     return float(np.mean(np.divide(products, norms, out=np.zeros_like(norms), where=norms > 0.0)))

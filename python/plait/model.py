@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from plait import _core
 from plait._core import SignalState
-from plait.errors import ConfigError
+from plait.errors import BackendError, ConfigError
 from plait.feature_stream import FeatureStream
 from plait.frame import Frame, check_region
 from plait.library import find_onnxruntime
@@ -245,6 +245,7 @@ def load(
     tensorrt: str | os.PathLike[str] | None = None,
     cudart: str | os.PathLike[str] | None = None,
     engine_cache: str | os.PathLike[str] | None = None,
+    build: bool = False,
     verify: bool = True,
     spin: bool = False,
     arena: bool = True,
@@ -261,6 +262,8 @@ def load(
         onnxruntime: libonnxruntime.so; None for the one find_onnxruntime() finds.
         tensorrt, cudart: libnvinfer.so and libcudart.so; None for those docs/deploy.md finds.
         engine_cache: folder of TensorRT's engines; None for the usual one.
+        build: with "tensorrt", build what no engine in the cache fits, as `plait build` does. It
+            needs the Python packages tensorrt and onnx, takes minutes and much memory.
         verify: check the SHA-256 of every member that is read.
         spin: idle threads spin: lower latency, a core burnt.
         arena: ONNX Runtime keeps freed memory for the next run.
@@ -268,7 +271,7 @@ def load(
     Raises:
         BundleError: the file is missing, not a bundle, damaged, altered or too new.
         BackendError: ONNX Runtime or TensorRT is missing, too old, or refuses a graph; no engine
-            fits this device.
+            fits this device, or can be built.
         ConfigError: an option makes no sense.
     """
     if threads is not None and threads < 1:
@@ -277,20 +280,40 @@ def load(
             expected="at least 1, or None for every available CPU",
             got=str(threads),
         )
+    if build and device != "tensorrt":
+        raise ConfigError(
+            where="build",
+            expected="device 'tensorrt', for which engines are built",
+            got=f"device '{device}'",
+            action="Leave build out, or load with device='tensorrt'.",
+        )
     # The core looks into $PLAIT_ONNXRUNTIME by itself, and lets a running library stand.
     library = onnxruntime or (None if "PLAIT_ONNXRUNTIME" in os.environ else find_onnxruntime())
     file = os.fspath(path)
-    core = _core.Model(
-        path=file,
-        device=device,
-        precision=precision or "",
-        threads=threads or 0,
-        onnxruntime=os.fspath(library) if library else "",
-        tensorrt=os.fspath(tensorrt or ""),
-        cudart=os.fspath(cudart or ""),
-        engine_cache=os.fspath(engine_cache or ""),
-        verify=verify,
-        spin=spin,
-        arena=arena,
-    )
+
+    def open_core() -> _core.Model:
+        return _core.Model(
+            path=file,
+            device=device,
+            precision=precision or "",
+            threads=threads or 0,
+            onnxruntime=os.fspath(library) if library else "",
+            tensorrt=os.fspath(tensorrt or ""),
+            cudart=os.fspath(cudart or ""),
+            engine_cache=os.fspath(engine_cache or ""),
+            verify=verify,
+            spin=spin,
+            arena=arena,
+        )
+
+    try:
+        core = open_core()
+    except BackendError:
+        if not build:
+            raise
+        # Only now: who finds engines needs no builder.
+        from plait.engines import build_to_load
+
+        build_to_load(file, precision, engine_cache)
+        core = open_core()
     return Model(core, file)

@@ -45,6 +45,15 @@ def generator() -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+@pytest.fixture
+def seed() -> int:
+    """A fresh seed, torch's already; pytest shows it where the test fails."""
+    seed = secrets.randbits(32)
+    print(f"seed {seed}")
+    torch.manual_seed(seed)
+    return seed
+
+
 @dataclass(frozen=True)
 class Case:
     """A traced deployment with real-looking samples."""

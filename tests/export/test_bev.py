@@ -106,7 +106,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         deployment(),
         path,
         samples=bev.examples(SMALL),
-        gate=agreement(deployment(), others),
+        gate=agreement(deployment(), others, max_drop=0.05),
         precisions=("fp32",),
         engines=("fp16", "int8"),
     )
@@ -147,12 +147,11 @@ def test_the_bundle_replays_its_golden_data(bundle: Path) -> None:
     assert doctor.replay(bundle).ok
 
 
-def test_cameras_become_engines_and_scattering_graphs_are_told(
+def test_every_graph_becomes_an_engine_for_three_targets(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """TensorRT has no scatter that adds up: the portable forms of three operators use one."""
-    answer = build_for_three(bundle, tmp_path, capsys, code=5)
+    """Those that scatter too: the exporter writes their reductions out for TensorRT's parser."""
+    answer = build_for_three(bundle, tmp_path, capsys)
+    named = {(one["graph"], one["precision"]) for one in answer["engines"]}
     scattering = {"lidar_encoder", "objects_head"}
-    assert {one["graph"] for one in answer["failed"]} == scattering
-    assert not {one["graph"] for one in answer["engines"]} & scattering
-    assert {one["precision"] for one in answer["engines"]} == set(PRECISIONS)
+    assert named >= {(graph, precision) for graph in scattering for precision in PRECISIONS}

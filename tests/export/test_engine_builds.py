@@ -173,19 +173,30 @@ def test_a_graph_that_the_parser_refuses_is_told_by_name(bundle: Path, tmp_path:
         graph.graph.node[0].op_type = "NoSuchOperator"
         return graph.SerializeToString()
 
+    def scatter(model: bytes) -> bytes:
+        graph = onnx.load_model_from_string(model)
+        first = graph.graph.node[0]
+        node = helper.make_node("ScatterND", [*first.input[:1]] * 3, first.output, reduction="add")
+        first.CopyFrom(node)
+        return graph.SerializeToString()
+
+    members = {"activity_head": spoil, "left_encoder": scatter}
     changed = rebundle(
-        bundle, tmp_path / "bad.plait", members={"graphs/activity_head.fp32.onnx": spoil}
+        bundle,
+        tmp_path / "bad.plait",
+        members={f"graphs/{name}.fp32.onnx": change for name, change in members.items()},
     )
     options = Options(
         "tensorrt-rtx", targets=("sm86",), precisions=["fp32"], cache=tmp_path / "cache"
     )
     engines = build_engines(changed, options)
-    (failure,) = engines.failed
-    assert (failure.graph, failure.precision) == ("activity_head", "fp32")
-    assert "NoSuchOperator" in failure.problem
-    # The others are done.
-    assert len(engines.built) == 2
-    assert len(plans(tmp_path / "cache")) == 2
+    problems = {(failure.graph, failure.precision): failure.problem for failure in engines.failed}
+    assert set(problems) == {(name, "fp32") for name in members}
+    assert "NoSuchOperator" in problems["activity_head", "fp32"]
+    assert "Export with engines=" in problems["left_encoder", "fp32"]
+    # The other is done.
+    assert len(engines.built) == 1
+    assert len(plans(tmp_path / "cache")) == 1
 
 
 def test_two_builders_at_once_build_each_engine_once(bundle: Path, tmp_path: Path) -> None:

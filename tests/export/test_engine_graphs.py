@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -48,14 +47,6 @@ for index in range(network.num_inputs):
 config.add_optimization_profile(profile)
 sys.exit(0 if builder.build_serialized_network(network, config) else "no engine")
 """
-
-
-@pytest.fixture
-def seed() -> int:
-    seed = secrets.randbits(32)
-    print(f"seed {seed}")
-    torch.manual_seed(seed)
-    return seed
 
 
 class Looped(nn.Module):
@@ -248,9 +239,18 @@ def test_without_labels_the_target_is_what_the_network_answers(seed: int) -> Non
 
 
 def test_cosine_agreement_is_one_for_the_same_direction_and_zero_beside_nothing() -> None:
-    targets = np.array([[3.0, 4.0], [1.0, 0.0]])
+    targets = np.array([[3.0, 4.0], [-3.0, -4.0]])
     assert cosine_agreement(2.0 * targets, targets) == pytest.approx(1.0)
     assert cosine_agreement(np.array([[-4.0, 3.0], [0.0, 0.0]]), targets) == pytest.approx(0.0)
+
+
+def test_what_all_answers_have_in_common_does_not_agree(seed: int) -> None:
+    answers = np.random.default_rng(seed).normal(size=(9, 3, 5))
+    constant = 100.0 + np.zeros((9, 15))
+    assert cosine_agreement(constant, 100.0 + answers) < 0.5
+    assert cosine_agreement((100.0 + answers).reshape(9, 15), 100.0 + answers) == pytest.approx(1.0)
+    # One answer has nothing in common with others.
+    assert cosine_agreement(constant[:1], 100.0 + answers[:1]) > 0.99
 
 
 def test_engines_can_be_asked_for_beside_a_script(tmp_path: Path) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import plait
+from plait import _core
+from plait.bundle import Bundle
+from plait.engine_cache import EngineCache
 from plait.engines import Engines, Options, build_engines
 from plait.engines import build as building
 
@@ -17,6 +21,13 @@ from plait.engines import build as building
 @pytest.fixture
 def bundle(engine_bundle: Path) -> Path:
     return engine_bundle
+
+
+@pytest.fixture(autouse=True)
+def forget_recorder() -> Iterator[None]:
+    """No later test finds a recorder among the modules."""
+    yield
+    sys.modules.pop("tensorrt", None)
 
 
 RECORDER = '''
@@ -99,6 +110,13 @@ def on_device(
     bundle: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, **recorder: str
 ) -> tuple[Engines, list[list[Any]]]:
     """Builds with a recorder in TensorRT's place: the engines, and what the builder was told."""
+    record = install(folder, monkeypatch, **recorder)
+    engines = build_engines(bundle, Options("tensorrt", max_memory=2**31, cache=folder / "cache"))
+    return engines, [json.loads(line) for line in record.read_text().splitlines()]
+
+
+def install(folder: Path, monkeypatch: pytest.MonkeyPatch, **recorder: str) -> Path:
+    """Puts a recorder in TensorRT's place; the file that it writes."""
     package = folder / "package"
     package.mkdir(parents=True)
     (package / "tensorrt.py").write_text(
@@ -111,7 +129,7 @@ def on_device(
     monkeypatch.setenv("RECORD", str(record))
     monkeypatch.setenv("PYTHONPATH", str(package))
     monkeypatch.syspath_prepend(str(package))
-    monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
+    sys.modules.pop("tensorrt", None)
     platform = {
         "tensorrt": f"{recorder['version']}.1",
         "device": "Orin",
@@ -121,10 +139,7 @@ def on_device(
     }
     # Of libnvinfer and CUDA, which are not here; the runtime's own suite has stand-ins for them.
     monkeypatch.setattr(building, "_platform", lambda *_, **__: platform)
-    options = Options("tensorrt", max_memory=2**31, cache=folder / "cache")
-    engines = build_engines(bundle, options)
-    monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
-    return engines, [json.loads(line) for line in record.read_text().splitlines()]
+    return record
 
 
 @pytest.mark.parametrize(
@@ -165,3 +180,54 @@ def test_a_version_that_is_too_old_is_refused(
 ) -> None:
     with pytest.raises(plait.BackendError, match="8.6.1"):
         on_device(bundle, tmp_path, monkeypatch, version="8.6.1")
+
+
+class Core:
+    """The core's model as far as loading goes: it wants an engine for each graph, and runs none."""
+
+    def __init__(self, **options: Any) -> None:
+        manifest = Bundle(options["path"]).manifest
+        wanted = options["precision"] or "fp16_tensorrt"
+        (variant,) = (v for v in manifest["variants"] if v["precision"] == wanted)
+        entries = EngineCache(options["engine_cache"]).entries()
+        built = {key.graph_sha256 for entry in entries if (key := entry.key()) is not None}
+        for member in variant["members"].values():
+            if manifest["members"][member]["sha256"] not in built:
+                raise plait.BackendError(
+                    where=member, expected="an engine", got="none", action="Build it here."
+                )
+
+
+def load(bundle: Path, cache: Path, **options: Any) -> plait.Model:
+    return plait.load(bundle, device="tensorrt", engine_cache=cache, **options)
+
+
+@pytest.mark.parametrize("precision", [None, "int8_tensorrt"])
+def test_loading_builds_what_is_missing_where_that_is_asked_for(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str | None
+) -> None:
+    cache = tmp_path / "cache"
+    install(tmp_path, monkeypatch, version="10.3.0")
+    monkeypatch.setattr(_core, "Model", Core)
+    with pytest.raises(plait.BackendError, match="Build it here"):
+        load(bundle, cache, precision=precision)
+    load(bundle, cache, precision=precision, build=True)
+    keys = [entry.key() for entry in EngineCache(cache).entries()]
+    assert {key and key.precision for key in keys} == {precision or "fp16_tensorrt"}
+    # What is there needs no builder.
+    (tmp_path / "package" / "tensorrt.py").unlink()
+    sys.modules.pop("tensorrt", None)
+    load(bundle, cache, precision=precision, build=True)
+
+
+def test_loading_tells_why_it_can_t_build(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_core, "Model", Core)
+    with pytest.raises(plait.BackendError, match="the Python package tensorrt.*JetPack"):
+        load(bundle, tmp_path, build=True)
+    with pytest.raises(plait.ConfigError, match="device 'tensorrt'"):
+        plait.load(bundle, build=True)
+    install(tmp_path, monkeypatch, version="10.3.0", severity="ERROR")
+    with pytest.raises(plait.BackendError, match="said while building"):
+        load(bundle, tmp_path / "cache", build=True)

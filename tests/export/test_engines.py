@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +45,6 @@ class LoudNorm(nn.Module):
         variance = (centred * centred).mean(dim=1, keepdim=True)
         embedding: Tensor = self.second(centred / torch.sqrt(variance + 1e-5))
         return embedding
-
-
-@pytest.fixture
-def seed() -> int:
-    seed = secrets.randbits(32)
-    print(f"seed {seed}")
-    torch.manual_seed(seed)
-    return seed
 
 
 def loud_deployment() -> Deployment:

@@ -141,6 +141,8 @@ def test_the_commands_list_check_and_clear(
     monkeypatch.setenv("COLUMNS", "200")
     assert run(["cache", "ls"]) == 0
     assert capsys.readouterr().out.startswith("0 engines")
+    assert run(["cache", "ls", "--cache", str(tmp_path / "other"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["folder"] == str(tmp_path / "other")
 
     monkeypatch.setenv("PLAIT_ENGINE_CACHE", str(tmp_path))
     cache = EngineCache()

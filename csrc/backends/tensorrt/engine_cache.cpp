@@ -231,14 +231,15 @@ std::string EngineCache::store(const EngineKey& key, std::span<const std::byte> 
   description_draft.write(std::as_bytes(std::span(text)));
 
   quiet = lock_folder();
-  make_room(plan.size(), hex);
   // Whatever moment this is ended at, no description stands beside a plan that it does not
-  // describe.
-  ::unlink(path_of(hex, kDescription).c_str());
+  // describe; and what was there comes back where it fails.
+  Aside old(path_of(hex, kPlan), path_of(hex, kDescription));
   plan_draft.publish(path_of(hex, kPlan));
   sync_folder(folder_);
   description_draft.publish(path_of(hex, kDescription));
+  old.drop();
   touch(hex);
+  make_room(plan.size(), hex);
   sync_folder(folder_);
   return hex;
 }
@@ -282,25 +283,34 @@ std::vector<EngineEntry> EngineCache::entries() const {
 
 std::vector<EngineEntry> EngineCache::verify() const {
   std::vector<EngineEntry> checked = entries();
-  for (EngineEntry& entry : checked) {
-    if (!entry.problem.empty()) continue;
-    try {
-      const fs::path path = path_of(entry.hex, kPlan);
-      const Descriptor file = open_to_read(path);
-      entry.problem = problem_of(entry.description, MappedFile(file.value(), path).bytes());
-    } catch (const Error& error) {
-      entry.problem = "the plan can't be read: " + error.parts().got;
-    }
-  }
+  for (EngineEntry& entry : checked) hash(entry);
   return checked;
+}
+
+/// Adds the problem that only the whole plan shows.
+void EngineCache::hash(EngineEntry& entry) const {
+  if (!entry.problem.empty()) return;
+  try {
+    const fs::path path = path_of(entry.hex, kPlan);
+    const Descriptor file = open_to_read(path);
+    entry.problem = problem_of(entry.description, MappedFile(file.value(), path).bytes());
+  } catch (const Error& error) {
+    entry.problem = "the plan can't be read: " + error.parts().got;
+  }
 }
 
 EngineClearing EngineCache::clear(bool only_damaged) const {
   EngineClearing done;
-  if (!fs::exists(folder_)) return done;
+  std::error_code error;
+  if (!fs::exists(folder_, error) && !error) return done;
   const std::vector<EngineEntry> all = only_damaged ? verify() : entries();
   const FileLock quiet = lock_folder();
-  for (const EngineEntry& entry : all) {
+  for (const EngineEntry& seen : all) {
+    EngineEntry entry = seen;
+    if (only_damaged && !seen.problem.empty()) {
+      entry = this->entry(seen.hex);  // it may have been stored anew since
+      hash(entry);
+    }
     if (only_damaged && entry.problem.empty()) continue;
     const std::uint64_t bytes =
         bytes_of(path_of(entry.hex, kPlan)) + bytes_of(path_of(entry.hex, kDescription));
@@ -348,7 +358,11 @@ void EngineCache::make_room(std::uint64_t bytes, const std::string& hex) const {
             [](const Candidate& a, const Candidate& b) { return a.used < b.used; });
   for (const Candidate& other : others) {
     if (total <= limit_bytes_) return;
-    if (remove(other.hex)) total -= other.bytes;
+    try {
+      if (remove(other.hex)) total -= other.bytes;
+    } catch (const BackendError&) {
+      continue;  // it stays until the next store, as one in use does
+    }
   }
 }
 

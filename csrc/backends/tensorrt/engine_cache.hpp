@@ -108,6 +108,7 @@ class PLAIT_API EngineCache {
   FileLock lock_folder() const;
   std::string why_not(const EngineKey& key) const;
   EngineEntry entry(const std::string& hex) const;
+  void hash(EngineEntry& entry) const;
   void sweep() const;
   void make_room(std::uint64_t bytes, const std::string& hex) const;
   bool remove(const std::string& hex) const;

@@ -119,6 +119,28 @@ void Draft::publish(const std::filesystem::path& path) {
   name_.clear();
 }
 
+Aside::Aside(const std::filesystem::path& plan, const std::filesystem::path& description)
+    : files_{{description.string(), {}}, {plan.string(), {}}} {
+  for (File& file : files_) {
+    std::string meanwhile = file.place + ".old.tmp";
+    if (::rename(file.place.c_str(), meanwhile.c_str()) == 0) file.meanwhile = std::move(meanwhile);
+  }
+}
+
+Aside::~Aside() {
+  for (const File& file : {files_[1], files_[0]}) {
+    if (file.meanwhile.empty()) continue;
+    ::rename(file.meanwhile.c_str(), file.place.c_str());
+  }
+}
+
+void Aside::drop() noexcept {
+  for (File& file : files_) {
+    if (!file.meanwhile.empty()) ::unlink(file.meanwhile.c_str());
+    file.meanwhile.clear();
+  }
+}
+
 void sync_folder(const std::filesystem::path& folder) noexcept {
   const Descriptor file(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (file) ::fsync(file.value());

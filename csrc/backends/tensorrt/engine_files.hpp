@@ -56,6 +56,27 @@ class Draft {
   Descriptor file_;
 };
 
+/// The two files of an engine under names that no reader looks at, while others take theirs. Back
+/// in their places unless dropped. Under the folder's lock.
+class Aside {
+ public:
+  Aside(const std::filesystem::path& plan, const std::filesystem::path& description);
+  Aside(const Aside&) = delete;
+  Aside& operator=(const Aside&) = delete;
+  ~Aside();
+
+  /// Deletes them: they are not needed any more.
+  void drop() noexcept;
+
+ private:
+  struct File {
+    std::string place;
+    std::string meanwhile;
+  };
+  // The description leaves first and comes back last: without one a plan is nothing.
+  File files_[2];
+};
+
 /// Waits until the disk has the folder's names. A file system that can't is left alone.
 void sync_folder(const std::filesystem::path& folder) noexcept;
 

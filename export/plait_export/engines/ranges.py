@@ -43,8 +43,14 @@ def must_stay_float(graph: Quantizable) -> dict[str, str]:
     reasons: dict[str, str] = {}
     written_out = _normalizations(model)
     troubles = _troubles(graph)
+    # TensorRT-RTX 1.7 builds no loop that reads a cast of a slice in float16.
+    loops = frozenset(x for node in model.graph.node if inner_graphs(node) for x in node.input)
     for node in model.graph.node:
-        reason = _by_kind(node, written_out) or _by_value(node, troubles)
+        reason = (
+            _by_kind(node, written_out)
+            or _by_value(node, troubles)
+            or ("a slice that a loop reads" if _is_slice_for(node, loops) else None)
+        )
         if reason is not None:
             reasons[node.name] = reason
     return reasons
@@ -84,6 +90,10 @@ def _by_kind(node: onnx.NodeProto, written_out: frozenset[str]) -> str | None:
     if node.op_type in _WITHOUT_HALF:
         return "not to be had in float16 everywhere"
     return None
+
+
+def _is_slice_for(node: onnx.NodeProto, read: frozenset[str]) -> bool:
+    return node.op_type == "Slice" and bool(read.intersection(node.output))
 
 
 def _by_value(node: onnx.NodeProto, troubles: Mapping[str, str]) -> str | None:

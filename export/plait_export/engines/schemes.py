@@ -11,6 +11,7 @@ from plait_export.candidate import Target
 from plait_export.engines.half import half
 from plait_export.engines.ranges import must_stay_float, wide_pairs
 from plait_export.engines.rounding import rounded_twin
+from plait_export.engines.scatter import without_reductions
 from plait_export.quantize import Quantizable, Scheme, StaticInt8
 from plait_export.quantize.schemes import as_ordered
 
@@ -32,7 +33,7 @@ class EngineFloat16:
         return must_stay_float(graph)
 
     def apply(self, graph: Quantizable, kept: frozenset[str]) -> bytes:
-        return as_ordered(half(graph.folded, kept | self.forced(graph).keys()))
+        return as_ordered(without_reductions(half(graph.folded, kept | self.forced(graph).keys())))
 
     def judged(self, model: bytes) -> bytes:
         return as_ordered(rounded_twin(onnx.load_model_from_string(model)))
@@ -43,6 +44,12 @@ class EngineInt8(StaticInt8):
     """Explicit symmetric Q/DQ: signed 8 bits, zero point 0, weights by channel."""
 
     target: Target = "tensorrt"
+
+    def apply(self, graph: Quantizable, kept: frozenset[str]) -> bytes:
+        made = super().apply(graph, kept)
+        model = onnx.load_model_from_string(made)
+        written_out = without_reductions(model)
+        return made if written_out is model else as_ordered(written_out)
 
     def reduced_range(self) -> bool:
         return False
@@ -62,10 +69,10 @@ class EngineInt8InHalf(EngineInt8):
         return must_stay_float(graph)
 
     def apply(self, graph: Quantizable, kept: frozenset[str]) -> bytes:
-        made = super().apply(graph, kept)
+        made = StaticInt8.apply(self, graph, kept)
         model = graph.folded if made == graph.graph.onnx else onnx.load_model_from_string(made)
         stays = kept | self.forced(graph).keys() | wide_pairs(model)
-        return as_ordered(half(model, stays))
+        return as_ordered(without_reductions(half(model, stays)))
 
     def judged(self, model: bytes) -> bytes:
         return as_ordered(rounded_twin(onnx.load_model_from_string(model)))

@@ -127,3 +127,6 @@ class BevNet(nn.Module):
         self.camera = CameraEncoder(scale)
         self.lidar = LidarEncoder(scale)
         self.fuser = Fuser(scale, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):  # PyTorch's own would leave answers nearly constant
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

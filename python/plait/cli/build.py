@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 import plait
-from plait.cli.options import BundleArgument, JsonOption
+from plait.cli.options import BundleArgument, EngineCacheOption, JsonOption
 from plait.cli.outcome import ExitCode, command, say_error
 from plait.cli.output import bytes_text, console, progress, write_json
 from plait.engines import BACKENDS, Built, Options, build_engines
@@ -44,9 +44,7 @@ def build(
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Copies of the engines, by name."),
     ] = None,
-    cache: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Default: the user's engine cache.")
-    ] = None,
+    cache: EngineCacheOption = None,
     max_memory: Annotated[
         str, typer.Option(metavar="SIZE", help="Refuse a build that needs more: 4GB.")
     ] = "",

@@ -5,26 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from plait.cli.options import JsonOption
+from plait.cli.options import EngineCacheOption, JsonOption
 from plait.cli.outcome import ExitCode, command
 from plait.cli.output import bytes_text, console, verdict_text, write_json
 from plait.engine_cache import EngineCache, EngineEntry, EngineKey
-
-FolderOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--folder",
-        metavar="DIR",
-        help="Another cache than $PLAIT_ENGINE_CACHE, or else ~/.cache/plait/engines.",
-    ),
-]
 
 cache = typer.Typer(
     help="TensorRT engines kept on this device: list them, check them, delete them.",
@@ -39,7 +29,7 @@ _KEY_FIELDS = (
 
 @cache.command(name="ls")
 @command
-def list_engines(folder: FolderOption = None, as_json: JsonOption = False) -> ExitCode:
+def list_engines(folder: EngineCacheOption = None, as_json: JsonOption = False) -> ExitCode:
     """List the engines, what each was built for, and how large they are."""
     kept = EngineCache(folder)
     entries = kept.entries()
@@ -52,7 +42,7 @@ def list_engines(folder: FolderOption = None, as_json: JsonOption = False) -> Ex
 
 @cache.command()
 @command
-def verify(folder: FolderOption = None, as_json: JsonOption = False) -> ExitCode:
+def verify(folder: EngineCacheOption = None, as_json: JsonOption = False) -> ExitCode:
     """Read and hash every engine. Exit code 1 where one is damaged: it would not be run."""
     kept = EngineCache(folder)
     entries = kept.verify()
@@ -74,7 +64,7 @@ def verify(folder: FolderOption = None, as_json: JsonOption = False) -> ExitCode
 @cache.command()
 @command
 def clear(
-    folder: FolderOption = None,
+    folder: EngineCacheOption = None,
     damaged: Annotated[
         bool, typer.Option("--damaged", help="Only those that `verify` would refuse.")
     ] = False,

@@ -21,6 +21,14 @@ DeviceOption = Annotated[
         "an ONNX Runtime that has them).",
     ),
 ]
+EngineCacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        help="Another cache than $PLAIT_ENGINE_CACHE, or else ~/.cache/plait/engines.",
+    ),
+]
 OnnxRuntimeOption = Annotated[
     Path | None,
     typer.Option("--onnxruntime", metavar="FILE", help="The libonnxruntime.so to use."),

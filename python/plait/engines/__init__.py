@@ -6,7 +6,14 @@ For instance:
     build_engines("watch.plait", Options(backend="tensorrt-rtx", targets=("sm86", "sm120")))
 """
 
-from plait.engines.build import Built, Engines, Failure, Options, build_engines
+from plait.engines.build import (
+    Built,
+    Engines,
+    Failure,
+    Options,
+    build_engines,
+    build_to_load,
+)
 from plait.engines.jobs import Job, jobs_of
 from plait.engines.tensorrt import BACKENDS, open_tensorrt
 
@@ -18,6 +25,7 @@ __all__ = [
     "Job",
     "Options",
     "build_engines",
+    "build_to_load",
     "jobs_of",
     "open_tensorrt",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -91,6 +92,30 @@ def build_engines(
     platform = _platform(tensorrt, targets, with_plugins=any(job.fused for job in jobs))
     builder = _Builder(bundle, tensorrt, targets, platform, options)
     return builder.run(jobs, progress or (lambda stage, done, total: None))
+
+
+def build_to_load(
+    path: str | os.PathLike[str],
+    precision: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> None:
+    """The engines that plait.load(path, "tensorrt", precision, engine_cache=cache) looks for.
+
+    Raises as build_engines, and BackendError where one can't be built.
+    """
+    bundle = Bundle(Path(path))
+    made = [v["precision"] for v in bundle.manifest["variants"] if v.get("target") == "tensorrt"]
+    chosen = precision or (made[0] if made else str(bundle.manifest["default_precision"]))
+    folder = Path(cache) if cache else None
+    engines = build_engines(Path(path), Options(precisions=[chosen], cache=folder))
+    if engines.failed:
+        names = ", ".join(failure.graph for failure in engines.failed)
+        raise BackendError(
+            where=f"{bundle.name}, {chosen}",
+            expected="engines of all its graphs",
+            got=f"none of {names}: {engines.failed[0].problem}",
+            action="",
+        )
 
 
 class _Builder:

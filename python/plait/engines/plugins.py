@@ -16,6 +16,6 @@ def plugin_library() -> str:
             where="TensorRT plugins",
             expected=f"{_LIBRARY.name} beside libplait",
             got="none: this build of Plait was made without CUDA",
-            action="Build a portable precision, or Plait with -DPLAIT_BUILD_CUDA=ON.",
+            action="Build a portable precision, or install Plait with PLAIT_CUDA=1 set.",
         )
     return str(_LIBRARY)

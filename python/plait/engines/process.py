@@ -57,7 +57,7 @@ def run_build(
         where=where,
         expected="an engine",
         got=_reason(worker.returncode, found, said),
-        action=_action(worker.returncode),
+        action=_action(worker.returncode, found),
     )
 
 
@@ -87,7 +87,9 @@ def _reason(code: int, report: Mapping[str, Any] | None, said: str) -> str:
     return f"the builder ended with status {code} and without a report; it last said: {last}"
 
 
-def _action(code: int) -> str:
+def _action(code: int, report: Mapping[str, Any] | None) -> str:
+    if report is not None and "reduction" in str(report.get("problem")):
+        return 'Export with engines=("fp16", "int8"): graphs made for engines have no such scatter.'
     if code == -signal.SIGKILL:
         return (
             "The kernel kills what runs out of memory: add swap on a disk, or stop other programs."
