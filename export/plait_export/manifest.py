@@ -11,12 +11,14 @@ from plait_export.candidate import Candidate
 from plait_export.describe import (
     Classification,
     Deployment,
+    Generation,
     Regression,
     Text,
     encoder_name,
     head_name,
+    step_name,
 )
-from plait_export.texts import describe_members
+from plait_export.texts import describe_members, head_tokenizer_member
 from plait_export.trace import Traced
 
 FORMAT = {"major": 1, "minor": 0}
@@ -102,6 +104,10 @@ def _describe_head(deployment: Deployment, name: str) -> dict[str, Any]:
     }
     if isinstance(head, (Classification, Regression)):
         described["labels"] = list(head.labels)
+    if isinstance(head, Generation):
+        described["generation"] = head.to_manifest(step_name(name), head_tokenizer_member(name))
+        if head.labels is not None:
+            described["labels"] = list(head.labels)
     if isinstance(head, Regression):
         described["units"] = list(head.units)
     return described

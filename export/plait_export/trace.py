@@ -11,33 +11,39 @@ import copy
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from plait_export import ops, reference
 from plait_export.describe import (
     Classification,
     Deployment,
+    Generation,
     Modality,
     Regression,
     Text,
     encoder_name,
     head_name,
+    step_name,
 )
+from plait_export.describe.text import read_tokenizer
 from plait_export.errors import ExportError
+from plait_export.generation import Ids, MemoryOf, StepOf, check_step, greedy, say, step_outputs
 from plait_export.graphs import (
     BATCH,
     FORMS,
     FloatArray,
     Form,
     Graph,
+    Role,
     TensorDescription,
     clean,
     graph_shape,
@@ -48,7 +54,7 @@ from plait_export.graphs import (
 from plait_export.progress import Progress
 from plait_export.rewrite import may_hold_operators, rewrite
 from plait_export.samples import Sample
-from plait_export.texts import bank_of, members_of
+from plait_export.texts import bank_of, head_tokenizer_member, members_of
 
 OPSET = 20
 # Not 1, which torch would take for a constant, and unlikely to be another dimension's size.
@@ -124,6 +130,14 @@ class Traced:
         feeds = head_feeds(names, embeddings, present)
         return run_module(self.modules[head_name(head)], list(feeds.values()))
 
+    def say(self, head: str, embeddings: dict[str, FloatArray], present: Sequence[str]) -> Ids:
+        """PyTorch's greedy tokens [samples, most_tokens] of a generation."""
+        names = self.deployment.head_modalities(head)
+        presence = head_feeds(names, embeddings, present)["presence"]
+        memory = self.answer(head, embeddings, present)
+        described = cast(Generation, self.deployment.heads[head])
+        return greedy(self.modules[step_name(head)], described, memory, presence)
+
 
 def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress) -> Traced:
     """Exports every encoder and head with real samples as example input. Raises ExportError."""
@@ -160,7 +174,8 @@ def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress)
         progress("trace", len(graphs), total)
         where = f"deployment {deployment.name!r}, head {name}"
         names = deployment.head_modalities(name)
-        module = _frozen(head.module, where)
+        decoder = isinstance(head, Generation)
+        module = _frozen(MemoryOf(head.module) if decoder else head.module, where)
         feeds = head_feeds(names, embeddings, names)
         if isinstance(head, (Classification, Regression)):
             _check_width(module, feeds, len(head.labels), where)
@@ -170,8 +185,31 @@ def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress)
         )
         graphs[graph], modules[graph] = forms[0], module
         fused |= {form.name: form for form in forms[1:]}
+        if isinstance(head, Generation):
+            step = _frozen(StepOf(head.module, head.layers), where)
+            memory = run_module(module, list(feeds.values()))
+            graph = step_name(name)
+            graphs[graph] = _trace_step(step, head, memory, feeds["presence"], graph, where)
+            modules[graph] = step
+            if head.tokenizer is not None:
+                members[head_tokenizer_member(name)] = read_tokenizer(head.tokenizer)
     progress("trace", total, total)
     return Traced(deployment, graphs, modules, members, fused)
+
+
+def _trace_step(
+    module: nn.Module,
+    head: Generation,
+    memory: FloatArray,
+    presence: FloatArray,
+    name: str,
+    where: str,
+) -> Graph:
+    feeds = next(say(module, head, memory, presence, 1)).feeds
+    check_step(module, head, feeds, f"{where}, step")
+    outputs = step_outputs(head)
+    with ops.portable():
+        return _export(module, feeds, name=name, role="step", outputs=outputs, where=where)
 
 
 def run_module(module: nn.Module, inputs: Sequence[FloatArray]) -> FloatArray:
@@ -210,7 +248,7 @@ def _export_forms(
     feeds: dict[str, FloatArray],
     *,
     name: str,
-    role: Literal["encoder", "head"],
+    role: Role,
     output: str,
     where: str,
 ) -> tuple[Graph, ...]:
@@ -219,7 +257,7 @@ def _export_forms(
     _check_output(module, feeds, where)
 
     def export() -> Graph:
-        return _export(module, feeds, name=name, role=role, output=output, where=where)
+        return _export(module, feeds, name=name, role=role, outputs=[output], where=where)
 
     graph = export()
     if graph.form == "fused":
@@ -248,17 +286,17 @@ def _fused(graph: Graph, feeds: dict[str, FloatArray]) -> Graph | None:
 
 def _export(
     module: nn.Module,
-    feeds: dict[str, FloatArray],
+    feeds: Mapping[str, NDArray[Any]],
     *,
     name: str,
-    role: Literal["encoder", "head"],
-    output: str,
+    role: Role,
+    outputs: Sequence[str],
     where: str,
 ) -> Graph:
     example = tuple(torch.from_numpy(array) for array in feeds.values())
     batch = torch.export.Dim(BATCH, min=1)
     # Names that no value inside has; the canonical ones follow.
-    named = {f"{_OUTSIDE}{given}": given for given in (*feeds, output)}
+    named = {f"{_OUTSIDE}{given}": given for given in (*feeds, *outputs)}
     try:
         with _quiet():
             program = torch.onnx.export(
@@ -268,7 +306,7 @@ def _export(
                 opset_version=OPSET,
                 custom_translation_table=ops.translations(),
                 input_names=[f"{_OUTSIDE}{given}" for given in feeds],
-                output_names=[f"{_OUTSIDE}{output}"],
+                output_names=[f"{_OUTSIDE}{given}" for given in outputs],
                 dynamic_shapes=(tuple({0: batch} for _ in example),),
                 external_data=False,
                 verbose=False,
@@ -291,17 +329,17 @@ def _export(
     model = clean(program.model_proto, name)
     rename_values(model, named)
     inputs = tuple(_describe(value, where) for value in model.graph.input)
-    outputs = [_describe(value, where) for value in model.graph.output]
-    if [tensor.name for tensor in inputs] != list(feeds) or len(outputs) != 1:
+    given_back = [_describe(value, where) for value in model.graph.output]
+    if [tensor.name for tensor in inputs] != list(feeds) or len(given_back) != len(outputs):
         raise ExportError(
             where=where,
-            expected=f"a graph with inputs {', '.join(feeds)} and output {output}",
-            got=f"inputs {', '.join(tensor.name for tensor in inputs)} and {len(outputs)} outputs",
+            expected=f"a graph with inputs {', '.join(feeds)} and outputs {', '.join(outputs)}",
+            got=f"inputs {', '.join(tensor.name for tensor in inputs)} and {len(given_back)} outputs",
             action="A forward has to take each of its inputs once and return one tensor.",
         )
     form: Form = "fused" if is_fused(model) else "portable"
     serialized = model.SerializeToString(deterministic=True)
-    return Graph(name, role, inputs, outputs[0], serialized, form)
+    return Graph(name, role, inputs, given_back[0], serialized, form, tuple(given_back[1:]))
 
 
 def _check_output(module: nn.Module, feeds: dict[str, FloatArray], where: str) -> Tensor:
