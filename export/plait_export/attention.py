@@ -12,6 +12,7 @@ def cached_attention(
     query: Tensor,
     keys: Tensor,
     values: Tensor,
+    *,
     new_key: Tensor,
     new_value: Tensor,
     position: Tensor,

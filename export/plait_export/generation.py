@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+import plait
 from plait_export.describe import Generation
+from plait_export.describe.text import read_tokenizer
 from plait_export.errors import ExportError
 from plait_export.graphs import FloatArray, relative_error
 
@@ -24,7 +27,7 @@ class MemoryOf(nn.Module):
 
     def __init__(self, decoder: nn.Module) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.decoder: Any = decoder
 
     def forward(self, *tensors: Tensor) -> Tensor:
         return torch.stack(list(self.decoder.memory(*tensors)), dim=1)
@@ -35,24 +38,39 @@ class StepOf(nn.Module):
 
     def __init__(self, decoder: nn.Module, layers: int) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.decoder: Any = decoder
         self.layers = layers
 
     def forward(
         self, token: Tensor, position: Tensor, presence: Tensor, *rest: Tensor
     ) -> tuple[Tensor, ...]:
         parts, cache = rest[: -2 * self.layers], rest[-2 * self.layers :]
-        logits, keys, values = self.decoder.step(
-            token, position, presence, list(parts), list(cache[::2]), list(cache[1::2])
-        )
-        pairs = zip(keys, values, strict=True)
-        return (logits, *(tensor for pair in pairs for tensor in pair))
+        pairs = list(zip(cache[::2], cache[1::2], strict=True))
+        logits, entries = self.decoder.step(token, position, presence, list(parts), pairs)
+        return (logits, *(tensor for entry in entries for tensor in entry))
 
 
 def step_outputs(head: Generation) -> list[str]:
     """Names of what a step graph gives, in order."""
     entries = [f"new_{kind}_{i}" for i in range(head.layers) for kind in ("key", "value")]
     return ["logits", *entries]
+
+
+def step_feeds(head: Generation, memory: FloatArray, presence: FloatArray) -> Feeds:
+    """What the first step of a batch of texts is fed: the first start token, an empty cache."""
+    batch = len(memory)
+    shape = (batch, head.heads, head.max_length, head.head_size)
+    parts = [np.ascontiguousarray(memory[:, i]) for i in range(memory.shape[1])]
+    feeds: Feeds = {
+        "token": np.full((batch, 1), head.start[0], np.int64),
+        "position": np.zeros((batch, 1), np.int64),
+        "presence": presence,
+        **{f"memory_{i}": part for i, part in enumerate(parts)},
+    }
+    for i in range(head.layers):
+        feeds[f"key_{i}"] = np.zeros(shape, np.float32)
+        feeds[f"value_{i}"] = np.zeros(shape, np.float32)
+    return feeds
 
 
 @dataclass(frozen=True)
@@ -72,17 +90,7 @@ def say(
     overwritten by the next step.
     """
     batch = len(memory)
-    shape = (batch, head.heads, head.max_length, head.head_size)
-    parts = [np.ascontiguousarray(memory[:, i]) for i in range(memory.shape[1])]
-    feeds: Feeds = {
-        "token": np.full((batch, 1), head.start[0], np.int64),
-        "position": np.zeros((batch, 1), np.int64),
-        "presence": presence,
-        **{f"memory_{i}": part for i, part in enumerate(parts)},
-    }
-    for i in range(head.layers):
-        feeds[f"key_{i}"] = np.zeros(shape, np.float32)
-        feeds[f"value_{i}"] = np.zeros(shape, np.float32)
+    feeds = step_feeds(head, memory, presence)
     cache = list(feeds.values())[-2 * head.layers :]
     ended = np.zeros(batch, bool)
     for position in range(len(head.start) + most - 1):
@@ -114,6 +122,18 @@ def greedy(module: nn.Module, head: Generation, memory: FloatArray, presence: Fl
     return np.stack(rows, axis=1).astype(np.int64)
 
 
+def greedy_texts(head: Generation, memory: FloatArray, presence: FloatArray) -> list[str]:
+    """What a decoder says greedily, as the core would write it."""
+    step = StepOf(copy.deepcopy(head.module), head.layers).to("cpu", torch.float32).eval()
+    silent = {head.pad, *head.start}
+    rows = greedy(step, head, memory, presence)
+    if head.tokenizer is not None:
+        tokenizer = plait.Tokenizer(read_tokenizer(head.tokenizer))
+        return [tokenizer.decode(t for t in row if t != head.pad) for row in rows.tolist()]
+    labels = list(head.labels or ())
+    return [" ".join(labels[t] for t in row if t not in silent) for row in rows.tolist()]
+
+
 def check_step(module: nn.Module, head: Generation, feeds: Feeds, where: str) -> None:
     """Runs a step once as PyTorch; shapes and types are the description's, or ExportError."""
     batch = len(feeds["token"])
@@ -136,7 +156,7 @@ def check_step(module: nn.Module, head: Generation, feeds: Feeds, where: str) ->
             where=where,
             expected=f"float32 of shapes {', '.join(str(list(shape)) for shape in expected)}",
             got=", ".join(str(list(shape)) for shape in got),
-            action="A step returns logits, then lists of one new key and value a layer.",
+            action="A step returns logits, then a new key and value of each layer.",
         )
 
 

@@ -40,8 +40,8 @@ class TensorDescription:
 
 @dataclass(frozen=True)
 class Graph:
-    """One encoder, head or step. `onnx` is the serialized model. form: "fused" where it uses Plait's
-    operators. more: outputs behind the first, which a step has."""
+    """One encoder, head or step. `onnx` is the serialized model. form: "fused" where it uses
+    Plait's operators. more: outputs behind the first, which a step has."""
 
     name: str
     role: Role

@@ -1,8 +1,9 @@
 """Metrics a gate can judge by. Higher is better; any function of this shape will do.
 
 `scores` is what the core answered: [samples, classes] softmax scores of a classification,
-[samples, values] of a regression, [samples, dimensions] of an embedding; texts [samples] of a generation. `targets` is the array of
-held-out targets: [samples] label indices of a classification, else [samples, ...].
+[samples, values] of a regression, [samples, dimensions] of an embedding, texts [samples] of a
+generation. `targets` is the array of held-out targets: [samples] label indices of a
+classification, else [samples, ...].
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Generators:
         self,
         head: str,
         result: Result,
-        core_result: _core.Result,
+        *,
         prompt: str | Sequence[int] | None,
         options: Mapping[str, Any],
         on_token: OnToken | None,
@@ -90,8 +90,17 @@ class Generators:
                 return call(SaidToken(id, score, piece))
 
         try:
-            parts = generator.generate(core_result, text, tokens, said, told)
+            whole, ids, scores, stopped_by, decode_ns = generator.generate(
+                result.core, text, tokens, said, told
+            )
         finally:
             idle.append(generator)
-        *found, decode_ns = parts
-        return GeneratedText(*found, result.presence, result.timings, decode_ns)
+        return GeneratedText(
+            text=whole,
+            tokens=ids,
+            scores=scores,
+            stopped_by=stopped_by,
+            presence=result.presence,
+            timings=result.timings,
+            decode_ns=decode_ns,
+        )

@@ -191,7 +191,9 @@ class Model:
             "stop": list(stop),
             "stop_tokens": list(stop_tokens),
         }
-        return self._generators.generate(head, given, given.core, prompt, options, on_token)
+        return self._generators.generate(
+            head, given, prompt=prompt, options=options, on_token=on_token
+        )
 
     def __call__(self, /, **samples: Sample | None) -> Result:
         """Prepares, encodes and fuses.

@@ -17,6 +17,7 @@ from plait_export import Deployment, ExportReport, Generation, Signal, cached_at
 
 VOCABULARY, MAX_LENGTH, LAYERS, HEADS, WIDTH = 61, 24, 2, 3, 24
 START, END, PAD = 2, 3, 1
+BROKEN = 60  # its embedding is NaN; it is never said
 NAMES = ("left", "right")
 Sample = dict[str, Any]
 
@@ -27,6 +28,9 @@ class BartDecoder(nn.Module):
     def __init__(self, bart: BartForConditionalGeneration) -> None:
         super().__init__()
         self.decoder, self.head = bart.model.decoder, bart.lm_head
+        words = bart.model.decoder.embed_tokens.weight.detach().clone()
+        words[BROKEN] = torch.nan
+        self.words = nn.Embedding.from_pretrained(words)
         self.heads = bart.config.decoder_attention_heads
         self.register_buffer("bias", bart.final_logits_bias)
 
@@ -49,22 +53,22 @@ class BartDecoder(nn.Module):
         position: Tensor,
         presence: Tensor,
         memory: list[Tensor],
-        keys: list[Tensor],
-        values: list[Tensor],
-    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        cache: list[tuple[Tensor, Tensor]],
+    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         decoder = self.decoder
         places = decoder.embed_positions.weight[position[:, 0] + decoder.embed_positions.offset]
-        hidden = decoder.layernorm_embedding(decoder.embed_tokens(token)[:, 0] + places)
+        hidden = decoder.layernorm_embedding(self.words(token)[:, 0] + places)
         seen = presence.repeat_interleave(memory[0].shape[2] // 2, dim=1)[:, None, None]
-        new_keys, new_values = [], []
+        entries = []
         for i, layer in enumerate(decoder.layers):
             own = layer.self_attn
             query, key, value = (
                 self._split(project(hidden)) for project in (own.q_proj, own.k_proj, own.v_proj)
             )
-            new_keys.append(key)
-            new_values.append(value)
-            mixed = cached_attention(query, keys[i], values[i], key, value, position).flatten(1)
+            entries.append((key, value))
+            mixed = cached_attention(
+                query, *cache[i], new_key=key, new_value=value, position=position
+            ).flatten(1)
             hidden = layer.self_attn_layer_norm(hidden + own.out_proj(mixed))
             cross = layer.encoder_attn
             query = self._split(cross.q_proj(hidden)).unsqueeze(2)
@@ -74,7 +78,7 @@ class BartDecoder(nn.Module):
             hidden = layer.encoder_attn_layer_norm(hidden + cross.out_proj(mixed))
             inner = layer.activation_fn(layer.fc1(hidden))
             hidden = layer.final_layer_norm(hidden + layer.fc2(inner))
-        return self.head(hidden) + self.bias, new_keys, new_values
+        return self.head(hidden) + self.bias, entries
 
 
 class Windows(nn.Module):
@@ -163,7 +167,8 @@ def captioner(seed: int, **head: Any) -> Captioner:
     )  # fmt: skip
     bart = BartForConditionalGeneration(config).eval()
     bart.generation_config.forced_eos_token_id = None
-    bart.final_logits_bias[0, END] = 2.0
+    bart.final_logits_bias[0, END] = 6.0
+    bart.final_logits_bias[0, BROKEN] = -1e4
     encoders = {name: Windows() for name in NAMES}
     deployment = Deployment(
         name="captions",

@@ -73,11 +73,12 @@ class Generation(_Head):
     module: has two methods, both of float32 tensors with the batch in front:
         memory(*embeddings, presence) -> a list of tensors [batch, ...] of one shape, for instance
             the keys and values of each layer's cross-attention. Runs once a text.
-        step(token, position, presence, memory, keys, values) -> logits, new_keys, new_values.
-            Runs once a token. token, position: int64 [batch, 1]. memory: the list. keys, values:
-            one a layer, [batch, heads, max_length, head_size], of which those before the position
-            count. logits: [batch, vocabulary] of the token after this one. new_keys, new_values:
-            one a layer, [batch, heads, head_size], of this position.
+            What is absent must not show in it: multiply by presence.
+        step(token, position, presence, memory, cache) -> logits, entries. Runs once a token.
+            token, position: int64 [batch, 1]. memory: the list. cache: a pair (keys, values) a
+            layer, [batch, heads, max_length, head_size], of which those before the position
+            count. logits: [batch, vocabulary] of the token after this one. entries: a pair (key,
+            value) a layer, [batch, heads, head_size], of this position.
             `plait_export.cached_attention` attends to a cache and the new position.
     layers, heads, head_size: of the self-attention's cache. max_length: positions it holds.
     tokenizer: a tokenizer.json as of Text, with `vocabulary` logits; or labels: a word a token.
