@@ -34,7 +34,7 @@ class BartDecoder(nn.Module):
         self.heads = bart.config.decoder_attention_heads
         self.register_buffer("bias", bart.final_logits_bias)
 
-    def _split(self, values: Tensor) -> Tensor:
+    def split(self, values: Tensor) -> Tensor:
         return values.unflatten(-1, (self.heads, -1))
 
     def memory(self, left: Tensor, right: Tensor, presence: Tensor) -> list[Tensor]:
@@ -42,7 +42,7 @@ class BartDecoder(nn.Module):
         there = presence.unsqueeze(2)
         hidden = torch.cat((left * there[:, :1], right * there[:, 1:]), dim=1)
         return [
-            self._split(project(hidden)).transpose(1, 2)
+            self.split(project(hidden)).transpose(1, 2)
             for layer in self.decoder.layers
             for project in (layer.encoder_attn.k_proj, layer.encoder_attn.v_proj)
         ]
@@ -63,7 +63,7 @@ class BartDecoder(nn.Module):
         for i, layer in enumerate(decoder.layers):
             own = layer.self_attn
             query, key, value = (
-                self._split(project(hidden)) for project in (own.q_proj, own.k_proj, own.v_proj)
+                self.split(project(hidden)) for project in (own.q_proj, own.k_proj, own.v_proj)
             )
             entries.append((key, value))
             mixed = cached_attention(
@@ -71,7 +71,7 @@ class BartDecoder(nn.Module):
             ).flatten(1)
             hidden = layer.self_attn_layer_norm(hidden + own.out_proj(mixed))
             cross = layer.encoder_attn
-            query = self._split(cross.q_proj(hidden)).unsqueeze(2)
+            query = self.split(cross.q_proj(hidden)).unsqueeze(2)
             scores = query @ memory[2 * i].transpose(2, 3) * query.shape[-1] ** -0.5
             weights = torch.softmax(scores.masked_fill(seen == 0.0, -1e30), dim=-1)
             mixed = (weights @ memory[2 * i + 1]).flatten(1)
