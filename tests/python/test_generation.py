@@ -249,3 +249,14 @@ def test_doctor_names_the_first_token_that_differs(captions: Captions, tmp_path:
     assert {check.stage for check in wrong} == {"tokens:caption"}
     assert "is the first that differs" in wrong[0].note
     assert manifest["heads"][0]["generation"]["pad"] == PAD
+
+
+def test_the_pages_snippet_runs(
+    captions: Captions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/generation.md").read_text()
+    (tmp_path / "captions.plait").symlink_to(captions[1])
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(page.split("```python\n")[1].split("```")[0], "docs/generation.md", "exec"), names)
+    assert names["said"].presence == {"left": "fresh", "right": "absent"}
