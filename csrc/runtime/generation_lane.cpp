@@ -10,6 +10,7 @@ namespace {
 
 std::vector<Tensor> tensors(const std::vector<TensorDescription>& described, std::size_t batch) {
   std::vector<Tensor> made;
+  made.reserve(described.size());
   for (const TensorDescription& tensor : described) {
     std::vector<std::int64_t> dims = tensor.shape;
     dims.front() = static_cast<std::int64_t>(batch);
@@ -20,6 +21,7 @@ std::vector<Tensor> tensors(const std::vector<TensorDescription>& described, std
 
 std::vector<TensorView> views(std::vector<Tensor>& tensors) {
   std::vector<TensorView> made;
+  made.reserve(tensors.size());
   for (Tensor& tensor : tensors) made.push_back(tensor.view());
   return made;
 }
