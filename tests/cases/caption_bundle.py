@@ -167,7 +167,7 @@ def captioner(seed: int, **head: Any) -> Captioner:
     )  # fmt: skip
     bart = BartForConditionalGeneration(config).eval()
     bart.generation_config.forced_eos_token_id = None
-    bart.final_logits_bias[0, END] = 6.0
+    bart.final_logits_bias[0, END] = 3.0
     bart.final_logits_bias[0, BROKEN] = -1e4
     encoders = {name: Windows() for name in NAMES}
     deployment = Deployment(
