@@ -100,6 +100,7 @@ def _decoder(seed: int) -> BartDecoder:
 
 def _bundle(decoder: BartDecoder, max_length: int, folder: str) -> Path:
     path = Path(folder) / f"decoder-{max_length}.plait"
+    torch.manual_seed(1)  # the same encoders in every bundle
     signals = {
         name: Signal(encoder=_Places(), channels=2, rate_hz=50, window=2 * PLACES, unit="m/s^2",
                      max_age_ms=500, when_missing="refuse")
