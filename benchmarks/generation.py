@@ -127,7 +127,8 @@ def _peer(decoder: BartDecoder, memory: np.ndarray[Any, Any]) -> Callable[[], li
     at = torch.zeros(1, 1, dtype=torch.int64)
     file = io.BytesIO()
     program = torch.onnx.export(
-        _GrowingStep(decoder), (at, at.clone(), torch.from_numpy(memory), past), dynamo=True, verbose=False,
+        _GrowingStep(decoder), (at, at.clone(), torch.from_numpy(memory), past),
+        dynamo=True, verbose=False,
         input_names=["token", "position", "memory", "past"], output_names=["logits", "grown"],
         dynamic_shapes=({}, {}, {}, {3: torch.export.Dim("past", min=0, max=128)}),
         opset_version=20,
