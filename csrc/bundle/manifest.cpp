@@ -9,6 +9,7 @@
 #include "base/json_reader.hpp"
 #include "bundle/container.hpp"
 #include "bundle/manifest_checks.hpp"
+#include "bundle/manifest_generation.hpp"
 #include "bundle/manifest_kinds.hpp"
 
 namespace plait {
@@ -112,11 +113,13 @@ GraphDescription parse_graph(const JsonReader& reader) {
   GraphDescription graph;
   graph.name = reader.field("name").identifier();
   graph.role = reader.field("role").choice<GraphRole>(
-      {{"encoder", GraphRole::kEncoder}, {"head", GraphRole::kHead}});
-  for (const JsonReader& input : reader.field("inputs").elements(1, kMaxModalities + 1)) {
+      {{"encoder", GraphRole::kEncoder}, {"head", GraphRole::kHead}, {"step", GraphRole::kStep}});
+  const bool step = graph.role == GraphRole::kStep;
+  const std::size_t most_inputs = step ? kMaxStepTensors : kMaxModalities + 1;
+  for (const JsonReader& input : reader.field("inputs").elements(1, most_inputs)) {
     graph.inputs.push_back(parse_tensor(input));
   }
-  for (const JsonReader& output : reader.field("outputs").elements(1, 1)) {
+  for (const JsonReader& output : reader.field("outputs").elements(1, step ? kMaxStepTensors : 1)) {
     graph.outputs.push_back(parse_tensor(output));
   }
   return graph;
@@ -149,7 +152,8 @@ HeadDescription parse_head(const JsonReader& reader) {
   }
   head.kind = reader.field("kind").choice<HeadKind>({{"classification", HeadKind::kClassification},
                                                      {"regression", HeadKind::kRegression},
-                                                     {"embedding", HeadKind::kEmbedding}});
+                                                     {"embedding", HeadKind::kEmbedding},
+                                                     {"generation", HeadKind::kGeneration}});
   head.graph = reader.field("graph").identifier();
   head.modalities = reader.field("modalities").unique_texts(1, kMaxModalities);
   head.labels = parse_labels(reader, "labels");
@@ -157,6 +161,9 @@ HeadDescription parse_head(const JsonReader& reader) {
   if (const auto space = reader.optional_field("space")) {
     if (head.kind != HeadKind::kEmbedding) space->fail("none, but for an embedding", "one");
     head.space = parse_space(*space);
+  }
+  if (head.kind == HeadKind::kGeneration) {
+    head.generation = parse_generation(reader.field("generation"));
   }
   return head;
 }

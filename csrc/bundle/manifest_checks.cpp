@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "bundle/manifest.hpp"
+#include "bundle/manifest_generation.hpp"
 #include "bundle/manifest_kinds.hpp"
 #include "plait/error.hpp"
 
@@ -61,7 +62,7 @@ class Checks {
         expect_name(path + ".inputs[0].name", "sample", graph.inputs[0].name);
         expect_name(path + ".outputs[0].name", "embedding", graph.outputs[0].name);
         expect_float32(path + ".outputs[0]", graph.outputs[0]);
-      } else {
+      } else if (graph.role == GraphRole::kHead) {
         head_inputs(graph, path + ".inputs");
       }
     }
@@ -94,6 +95,7 @@ class Checks {
       head_embeddings(head, graph, path);
       head_output(head, graph, path);
       head_space(head, graph, path);
+      if (head.kind == HeadKind::kGeneration) generation(head, graph, path + ".generation");
     }
   }
 
@@ -180,9 +182,11 @@ class Checks {
       fail(path, one_of(names_of(manifest_.graphs, &GraphDescription::name)), quote(name));
     }
     if (graph->role != role) {
-      fail(path,
-           role == GraphRole::kEncoder ? "a graph with role encoder" : "a graph with role head",
-           quote(name) + ", which has the other role");
+      const char* wanted = role == GraphRole::kEncoder ? "encoder"
+                           : role == GraphRole::kHead  ? "head"
+                                                       : "step";
+      fail(path, std::string("a graph with role ") + wanted,
+           quote(name) + ", which has another role");
     }
     return *graph;
   }
@@ -253,6 +257,13 @@ class Checks {
     if (head.kind == HeadKind::kEmbedding) {
       expect_name(here, "embedding", output.name);
       if (!head.labels.empty()) fail(path + ".labels", "none for an embedding", "some");
+    } else if (head.kind == HeadKind::kGeneration) {
+      expect_name(here, "memory", output.name);
+      if (output.shape.size() < 3 || output.shape[1] > kMaxMemoryParts) {
+        fail(here,
+             "shape [\"batch\", parts, ...], at most " + std::to_string(kMaxMemoryParts) + " parts",
+             shape_text(output.shape));
+      }
     } else {
       expect_name(here, head.kind == HeadKind::kRegression ? "value" : "logits", output.name);
       const auto labels = static_cast<std::int64_t>(head.labels.size());
@@ -279,6 +290,39 @@ class Checks {
     }
   }
 
+  void generation(const HeadDescription& head, const GraphDescription& memory,
+                  const std::string& path) const {
+    const GenerationDescription& described = head.generation;
+    const GraphDescription& step = graph_named(described.step, GraphRole::kStep, path + ".step");
+    const std::string here = path + ".step, graph " + quote(step.name);
+    expect_tensors(here + ", inputs",
+                   step_inputs(described, memory.outputs[0].shape, head.modalities.size()),
+                   step.inputs);
+    expect_tensors(here + ", outputs", step_outputs(described), step.outputs);
+    if (!described.tokenizer.empty()) {
+      expect_member(path + ".tokenizer", described.tokenizer);
+      if (!head.labels.empty()) fail(path + ".tokenizer", "a tokenizer or labels", "both");
+    } else if (head.labels.size() != static_cast<std::size_t>(described.vocabulary)) {
+      fail(
+          path,
+          "a tokenizer, or a label for each of " + std::to_string(described.vocabulary) + " tokens",
+          std::to_string(head.labels.size()) + " labels");
+    }
+  }
+
+  void expect_tensors(const std::string& path, const std::vector<TensorDescription>& expected,
+                      const std::vector<TensorDescription>& got) const {
+    if (got.size() != expected.size()) {
+      fail(path, std::to_string(expected.size()), std::to_string(got.size()));
+    }
+    for (std::size_t index = 0; index < got.size(); ++index) {
+      const std::string here = path + "[" + std::to_string(index) + "]";
+      expect_name(here + ".name", expected[index].name, got[index].name);
+      expect_dtype(here, expected[index].dtype, got[index]);
+      expect_shape(here + ".shape", expected[index].shape, got[index].shape);
+    }
+  }
+
   const Manifest& manifest_;
   const std::string& where_;
 };
@@ -289,12 +333,12 @@ void check_stages(const JsonReader& stages, const Manifest& manifest) {
     const std::size_t colon = std::min(stage.find(':'), stage.size());
     const std::string kind = stage.substr(0, colon);
     const std::string name = colon < stage.size() ? stage.substr(colon + 1) : "";
-    const bool known = kind == "fuse"
+    const bool known = kind == "fuse" || kind == "tokens"
                            ? manifest.head(name) != nullptr
                            : (kind == "sample" || kind == "prepare" || kind == "encode") &&
                                  manifest.modality(name) != nullptr;
     if (!known) {
-      value.fail("sample:, prepare: or encode: with a modality, or fuse: with a head",
+      value.fail("sample:, prepare: or encode: with a modality, or fuse: or tokens: with a head",
                  quote(stage));
     }
     const std::string member = value.text(512);

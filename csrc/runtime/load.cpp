@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "backends/onnxruntime/backend.hpp"
 #include "backends/tensorrt/backend.hpp"
@@ -84,7 +86,7 @@ ModelImpl::ModelImpl(Bundle bundle, const LoadOptions& options)
   backend_ = make_backend(options, pool_.threads());
   if (options.device == kTensorRt) frame_kernel_ = detail::open_frame_kernel(options.cuda_kernels);
   describe_modalities(options.verify);
-  describe_heads();
+  describe_heads(options.verify);
   load_graphs(options);
   (void)lend();  // the first set of buffers is made here, not in the first run
 }
@@ -104,7 +106,7 @@ void ModelImpl::describe_modalities(bool verify) {
   }
 }
 
-void ModelImpl::describe_heads() {
+void ModelImpl::describe_heads(bool verify) {
   for (const HeadDescription& head : manifest().heads) {
     HeadRuntime runtime;
     runtime.where = bundle_.name() + ", head " + head.name;
@@ -113,6 +115,11 @@ void ModelImpl::describe_heads() {
       runtime.modalities.push_back(contract_.index_of(modality));
     }
     runtime.output = single(manifest().graph(head.graph)->outputs.front());
+    if (const std::string& member = head.generation.tokenizer; !member.empty()) {
+      const std::span<const std::byte> json = bundle_.member(member, verify);
+      runtime.tokenizer = Tokenizer::from_json(
+          {reinterpret_cast<const char*>(json.data()), json.size()}, runtime.where + ", " + member);
+    }
     for (const QualityRow& row : manifest().quality) {
       if (row.head != head.name || row.precision != precision_) continue;
       std::uint32_t bits = 0;
@@ -125,16 +132,20 @@ void ModelImpl::describe_heads() {
 
 void ModelImpl::load_graphs(const LoadOptions& options) {
   // Hashing and graph optimization take most of a load, and graphs do not depend on one another.
+  std::vector<std::pair<const std::string*, std::unique_ptr<detail::Executable>*>> wanted;
+  for (std::size_t m = 0; m < modalities_.size(); ++m) {
+    wanted.emplace_back(&manifest().modalities[m].encoder, &modalities_[m].encoder);
+  }
+  for (HeadRuntime& head : heads_) {
+    wanted.emplace_back(&head.description->graph, &head.head);
+    wanted.emplace_back(&head.description->generation.step, &head.step);
+  }
   const auto load = [&](std::size_t i) {
-    const bool encoder = i < modalities_.size();
-    const std::string& graph = encoder ? manifest().modalities[i].encoder
-                                       : heads_[i - modalities_.size()].description->graph;
-    if (graph.empty()) return;  // a bank stands in for the encoder
-    std::unique_ptr<detail::Executable>& target =
-        encoder ? modalities_[i].encoder : heads_[i - modalities_.size()].head;
-    target = load_graph(*manifest().graph(graph), options.verify);
+    const auto& [graph, target] = wanted[i];
+    if (graph->empty()) return;  // a bank stands in for the encoder; a head without steps
+    *target = load_graph(*manifest().graph(*graph), options.verify);
   };
-  pool_.parallel_for(modalities_.size() + heads_.size(), load);
+  pool_.parallel_for(wanted.size(), load);
 }
 
 std::unique_ptr<detail::Executable> ModelImpl::load_graph(const GraphDescription& graph,
@@ -147,6 +158,33 @@ std::unique_ptr<detail::Executable> ModelImpl::load_graph(const GraphDescription
                                 .form = variant.form,
                                 .target = variant.target,
                                 .where = bundle_.name() + ", " + member});
+}
+
+const ModelImpl::HeadRuntime& ModelImpl::generation_runtime(std::string_view head) const {
+  std::string known;
+  for (const HeadRuntime& runtime : heads_) {
+    if (runtime.description->kind != HeadKind::kGeneration) continue;
+    if (runtime.description->name == head) return runtime;
+    known += (known.empty() ? "" : ", ") + runtime.description->name;
+  }
+  throw ConfigError({.where = bundle_.name(),
+                     .expected = "a head of kind generation (" +
+                                 (known.empty() ? "the bundle has none" : known) + ")",
+                     .got = "'" + std::string(head) + "'",
+                     .action = ""});
+}
+
+GeneratorImpl::Head ModelImpl::generation_head(std::string_view head) const {
+  const HeadRuntime& runtime = generation_runtime(head);
+  return {.where = runtime.where,
+          .description = runtime.description,
+          .graph = manifest().graph(runtime.description->generation.step),
+          .step = runtime.step.get(),
+          .tokenizer = runtime.tokenizer ? &*runtime.tokenizer : nullptr};
+}
+
+Shape ModelImpl::memory_shape(std::string_view head) const {
+  return Shape(generation_runtime(head).output.dims().subspan(1));
 }
 
 detail::ContextStore::Lease ModelImpl::lend() {

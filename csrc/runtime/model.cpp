@@ -4,6 +4,7 @@
 #include "plait/error.hpp"
 #include "preprocess/signal.hpp"
 #include "runtime/feature_stream_impl.hpp"
+#include "runtime/generation.hpp"
 #include "runtime/model_impl.hpp"
 
 namespace plait {
@@ -71,6 +72,14 @@ SignalState Model::signal_state(std::string_view modality) const {
                        .action = "Only running normalisation has a state."});
   }
   return detail::first_signal_state(described.signal);
+}
+
+Generator Model::generator(std::string_view head) const {
+  return Generator(std::make_unique<GeneratorImpl>(impl_, impl_->generation_head(head)));
+}
+
+GenerationOptions Model::generation_options(std::string_view head) const {
+  return options_of(impl_->generation_head(head).description->generation.defaults);
 }
 
 Shape Model::input_shape(std::string_view modality) const {

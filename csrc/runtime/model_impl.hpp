@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,7 +12,9 @@
 #include "base/thread_pool.hpp"
 #include "plait/bundle.hpp"
 #include "plait/model.hpp"
+#include "plait/tokenizer.hpp"
 #include "preprocess/preprocessor.hpp"
+#include "runtime/generation.hpp"
 #include "runtime/presence.hpp"
 #include "runtime/result.hpp"
 #include "runtime/run_context.hpp"
@@ -42,6 +45,11 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
 
   std::unique_ptr<FeatureStreamImpl> feature_stream(std::size_t modality) const;
 
+  /// Throws ConfigError for a head of another kind, and for one that there is not.
+  GeneratorImpl::Head generation_head(std::string_view head) const;
+  /// [parts, ...] of such a head.
+  Shape memory_shape(std::string_view head) const;
+
   std::size_t index_of(std::string_view modality) const { return contract_.index_of(modality); }
   const Shape& input_shape(std::size_t modality) const noexcept;
   DType input_dtype(std::size_t modality) const noexcept;
@@ -61,14 +69,17 @@ class ModelImpl : public std::enable_shared_from_this<ModelImpl> {
     const HeadDescription* description = nullptr;
     std::vector<std::size_t> modalities;  // positions in the bundle's list
     std::unique_ptr<detail::Executable> head;
-    Shape output;  // [1, values]
+    std::unique_ptr<detail::Executable> step;  // of kind generation
+    std::optional<Tokenizer> tokenizer;        // of kind generation, where it has one
+    Shape output;                              // [1, values]
     /// By the set of present modalities, one bit each.
     std::vector<std::pair<std::uint32_t, ExpectedQuality>> quality;
   };
 
   void load_graphs(const LoadOptions& options);
   void describe_modalities(bool verify);
-  void describe_heads();
+  void describe_heads(bool verify);
+  const HeadRuntime& generation_runtime(std::string_view head) const;
   std::unique_ptr<detail::Executable> load_graph(const GraphDescription& graph, bool verify);
 
   detail::ContextStore::Lease lend();

@@ -7,12 +7,14 @@ export(deployment, "watch.plait", samples=calibration, gate=Gate(accuracy, held_
 """
 
 from plait_export.agreement import agreement
+from plait_export.attention import cached_attention
 from plait_export.describe import (
     Calibration,
     Classification,
     Deployment,
     Embedding,
     Frame,
+    Generation,
     LogMel,
     Mfcc,
     Points,
@@ -34,7 +36,14 @@ from plait_export.errors import ExportError
 from plait_export.export import export, export_request
 from plait_export.gate import Attempt, Gate, Score
 from plait_export.lineage import Lineage
-from plait_export.metrics import Metric, accuracy, macro_f1, negative_mean_absolute_error
+from plait_export.metrics import (
+    Metric,
+    accuracy,
+    exact_match,
+    macro_f1,
+    negative_mean_absolute_error,
+    word_agreement,
+)
 from plait_export.preparation import PreparationReport, check_preparation
 from plait_export.progress import Progress
 from plait_export.report import ExportReport
@@ -50,6 +59,7 @@ __all__ = [
     "ExportReport",
     "Frame",
     "Gate",
+    "Generation",
     "Lineage",
     "LogMel",
     "Metric",
@@ -67,7 +77,9 @@ __all__ = [
     "Waveform",
     "accuracy",
     "agreement",
+    "cached_attention",
     "check_preparation",
+    "exact_match",
     "export",
     "export_request",
     "frame_from_open_clip",
@@ -77,4 +89,5 @@ __all__ = [
     "negative_mean_absolute_error",
     "sound_from_transformers",
     "text_from_transformers",
+    "word_agreement",
 ]

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plait_export.describe import Classification, Deployment
+from plait_export.describe import Classification, Deployment, Generation, Head
 from plait_export.gate import Gate
+from plait_export.metrics import Metric, word_agreement
 from plait_export.samples import Sample
 
 
@@ -35,10 +36,12 @@ def agreement(deployment: Deployment, samples: Iterable[Sample], max_drop: float
     """What PyTorch answers with everything present becomes the target.
 
     samples: raw and real, others than those of the calibration. The metric is `label_agreement` of
-    a classification, else `cosine_agreement`. It says nothing of how good a network is, only what
-    precision takes from it. Runs every encoder and head once a sample, in this process.
+    a classification, `word_agreement` of a generation's greedy texts, else `cosine_agreement`. It
+    says nothing of how good a network is, only what precision takes from it. Runs every encoder and
+    head once a sample, in this process.
     """
     from plait_export import reference  # takes seconds: torch, and onnx
+    from plait_export.generation import greedy_texts
     from plait_export.graphs import head_feeds
     from plait_export.trace import encoder_of, run_module
 
@@ -46,7 +49,9 @@ def agreement(deployment: Deployment, samples: Iterable[Sample], max_drop: float
         name: copy.deepcopy(encoder_of(modality)).eval()
         for name, modality in deployment.modalities.items()
     }
-    heads = {name: copy.deepcopy(head.module).eval() for name, head in deployment.heads.items()}
+    heads = {
+        name: copy.deepcopy(_answering(head)).eval() for name, head in deployment.heads.items()
+    }
     held_out = []
     for sample in samples:
         embeddings = {
@@ -57,12 +62,25 @@ def agreement(deployment: Deployment, samples: Iterable[Sample], max_drop: float
         for name, head in deployment.heads.items():
             names = deployment.head_modalities(name)
             feeds = head_feeds(names, embeddings, names)
-            (answer,) = run_module(heads[name], list(feeds.values()))
-            is_class = isinstance(head, Classification)
-            targets[name] = int(np.argmax(answer)) if is_class else answer
+            answer = run_module(heads[name], list(feeds.values()))
+            if isinstance(head, Classification):
+                targets[name] = int(np.argmax(answer))
+            elif isinstance(head, Generation):
+                targets[name] = greedy_texts(head, answer, feeds["presence"])[0]
+            else:
+                targets[name] = answer[0]
         held_out.append((sample, targets))
-    metrics = {
-        name: label_agreement if isinstance(head, Classification) else cosine_agreement
-        for name, head in deployment.heads.items()
-    }
+    metrics = {name: _metric(head) for name, head in deployment.heads.items()}
     return Gate(metrics, held_out, max_drop=max_drop)
+
+
+def _answering(head: Head) -> Any:
+    from plait_export.generation import MemoryOf
+
+    return MemoryOf(head.module) if isinstance(head, Generation) else head.module
+
+
+def _metric(head: Head) -> Metric:
+    if isinstance(head, Generation):
+        return word_agreement
+    return label_agreement if isinstance(head, Classification) else cosine_agreement

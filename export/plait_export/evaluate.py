@@ -18,7 +18,7 @@ import plait
 from plait_export import reference
 from plait_export.bundle import write_bundle
 from plait_export.candidate import Candidate
-from plait_export.describe import Classification, Text, encoder_name
+from plait_export.describe import Classification, Generation, Text, encoder_name
 from plait_export.errors import ExportError
 from plait_export.graphs import FloatArray, relative_error
 from plait_export.manifest import describe_deployment, describe_variant, graph_members
@@ -34,7 +34,8 @@ _TORCH_BATCH = 256
 class Answers:
     """What the core answered, per head and presence set it can answer in, as [samples, values].
 
-    outputs: logits, values or embeddings. scores: the same, but softmax for a classification.
+    outputs: logits, values, embeddings or memories. scores: the same, but softmax for a
+    classification and texts, [samples], for a generation.
     """
 
     outputs: dict[tuple[str, PresenceSet], FloatArray]
@@ -96,6 +97,8 @@ class Workbench:
                     outputs.setdefault((head, present), []).append(output)
                     if isinstance(described, Classification):
                         output = np.array(answer.scores, dtype=np.float32)
+                    elif isinstance(described, Generation):
+                        output = np.array(model.generate(head, result).text, dtype=object)
                     scores.setdefault((head, present), []).append(output)
         return Answers(
             outputs={key: np.stack(rows) for key, rows in outputs.items()},

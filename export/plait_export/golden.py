@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import plait
-from plait.golden import without_gaps
+from plait.golden import golden_tokens, without_gaps
 from plait_export import reference
 from plait_export.candidate import number_format
-from plait_export.describe import Deployment, Text
+from plait_export.describe import Deployment, Generation, Text
 from plait_export.errors import ExportError
 from plait_export.graphs import FloatArray, relative_error
 from plait_export.presence import PresenceSet, of_head
@@ -112,6 +112,8 @@ def _reference(
     for head in deployment.heads:
         if of_head(deployment, head, present):
             arrays[f"fuse:{head}"] = traced.answer(head, embeddings, present)
+            if isinstance(deployment.heads[head], Generation):
+                arrays[f"tokens:{head}"] = traced.say(head, embeddings, present)
     if deployment.original is not None:
         arrays.update(_originals(deployment, sample, arrays, present, tolerance))
     return arrays
@@ -176,6 +178,12 @@ def _answered(
         output = result[head].output
         if output is not None:
             answered[f"fuse:{head}"] = np.array(output).reshape(arrays[f"fuse:{head}"].shape)
+            described = traced.deployment.heads[head]
+            # Of fewer bits another device may break a tie otherwise, and then says another text.
+            if isinstance(described, Generation) and number_format(model.precision) == "fp32":
+                answered[f"tokens:{head}"] = golden_tokens(
+                    model, head, result, described.most_tokens, described.pad
+                )
     return answered
 
 

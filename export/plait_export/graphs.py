@@ -19,6 +19,8 @@ FloatArray = NDArray[np.float32]
 
 BATCH = "batch"
 
+Role = Literal["encoder", "head", "step"]
+
 # Standard ONNX operators only, or with Plait's own.
 Form = Literal["portable", "fused"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -38,22 +40,23 @@ class TensorDescription:
 
 @dataclass(frozen=True)
 class Graph:
-    """One encoder or head. `onnx` is the serialized model. form: "fused" where it uses Plait's
-    operators."""
+    """One encoder, head or step. `onnx` is the serialized model. form: "fused" where it uses
+    Plait's operators. more: outputs behind the first, which a step has."""
 
     name: str
-    role: Literal["encoder", "head"]
+    role: Role
     inputs: tuple[TensorDescription, ...]
     output: TensorDescription
     onnx: bytes
     form: Form = "portable"
+    more: tuple[TensorDescription, ...] = ()
 
     def to_manifest(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "role": self.role,
             "inputs": [tensor.to_manifest() for tensor in self.inputs],
-            "outputs": [self.output.to_manifest()],
+            "outputs": [tensor.to_manifest() for tensor in (self.output, *self.more)],
         }
 
 

@@ -13,12 +13,14 @@ from plait_export.describe import (
     Classification,
     Deployment,
     Embedding,
+    Generation,
     Regression,
     Text,
     encoder_name,
     head_name,
+    step_name,
 )
-from plait_export.texts import describe_members
+from plait_export.texts import describe_members, head_tokenizer_member
 from plait_export.trace import Traced
 
 FORMAT = {"major": 1, "minor": 0}
@@ -104,6 +106,10 @@ def _describe_head(deployment: Deployment, name: str) -> dict[str, Any]:
     }
     if isinstance(head, (Classification, Regression)):
         described["labels"] = list(head.labels)
+    if isinstance(head, Generation):
+        described["generation"] = head.to_manifest(step_name(name), head_tokenizer_member(name))
+        if head.labels is not None:
+            described["labels"] = list(head.labels)
     if isinstance(head, Regression):
         described["units"] = list(head.units)
     if isinstance(head, Embedding) and head.space is not None:

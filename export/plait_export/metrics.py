@@ -1,8 +1,9 @@
 """Metrics a gate can judge by. Higher is better; any function of this shape will do.
 
 `scores` is what the core answered: [samples, classes] softmax scores of a classification,
-[samples, values] of a regression, [samples, dimensions] of an embedding. `targets` is the array of
-held-out targets: [samples] label indices of a classification, else [samples, ...].
+[samples, values] of a regression, [samples, dimensions] of an embedding, texts [samples] of a
+generation. `targets` is the array of held-out targets: [samples] label indices of a
+classification, else [samples, ...].
 """
 
 from __future__ import annotations
@@ -39,6 +40,22 @@ def macro_f1(scores: NDArray[Any], targets: NDArray[Any]) -> float:
 def negative_mean_absolute_error(scores: NDArray[Any], targets: NDArray[Any]) -> float:
     """Minus the mean distance from the target, in the target's unit: 0 is perfect."""
     return -float(np.mean(np.abs(scores - targets)))
+
+
+def exact_match(texts: NDArray[Any], targets: NDArray[Any]) -> float:
+    """The share of a generation's texts that are the target."""
+    return float(np.mean(texts == targets))
+
+
+def word_agreement(texts: NDArray[Any], targets: NDArray[Any]) -> float:
+    """The share of words that are the target's in the same place, of the longer of both texts."""
+    values = []
+    for text, target in zip(texts, targets, strict=True):
+        said, wanted = text.split(), target.split()
+        longest = max(len(said), len(wanted))
+        same = sum(a == b for a, b in zip(said, wanted, strict=False))
+        values.append(same / longest if longest else 1.0)
+    return float(np.mean(values))
 
 
 def name_of(metric: Metric) -> str:

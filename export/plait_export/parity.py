@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from plait_export import reference
-from plait_export.describe import Embedding, Head, encoder_name, head_name
+from plait_export.describe import Embedding, Generation, Head, encoder_name, head_name, step_name
 from plait_export.errors import ExportError
+from plait_export.generation import say, worst_step_error
 from plait_export.graphs import FloatArray, Form, Runner, head_feeds, relative_error
 from plait_export.presence import PresenceSet, head_sets
 from plait_export.progress import Progress
@@ -83,9 +84,32 @@ def check_parity(
                 rows.append(ParityRow(graph.name, graph.form, present, worst, batches))
                 _check_length(deployment.heads[head], answer, f"head {head}, {graph.form}")
                 _check_filling(runner, names, embeddings, present, f"head {head}, {graph.form}")
+        rows += _step_rows(traced, head, embeddings, head_sets(deployment, head, sets))
     progress("parity", work, work)
     for row in rows:
         _check_row(row)
+    return rows
+
+
+def _step_rows(
+    traced: Traced, name: str, embeddings: dict[str, FloatArray], sets: list[PresenceSet]
+) -> list[ParityRow]:
+    """A generation's step, along greedy texts of the first samples; none for another head."""
+    head = traced.deployment.heads[name]
+    if not isinstance(head, Generation):
+        return []
+    graph = traced.graphs[step_name(name)]
+    runner, module = Runner(graph.onnx), traced.modules[step_name(name)]
+    rows = []
+    for present in sets:
+        worst = 0.0
+        for batch in _SMALL_BATCHES:
+            fed = {m: np.resize(e, (batch, *e.shape[1:])) for m, e in embeddings.items()}
+            feeds = head_feeds(traced.deployment.head_modalities(name), fed, present)
+            memory = traced.answer(name, fed, present)
+            said = say(module, head, memory, feeds["presence"], head.most_tokens)
+            worst = max(worst, worst_step_error(runner, said))
+        rows.append(ParityRow(graph.name, graph.form, present, worst, _SMALL_BATCHES))
     return rows
 
 

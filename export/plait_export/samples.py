@@ -15,6 +15,7 @@ from plait_export.describe import (
     Classification,
     Deployment,
     Frame,
+    Generation,
     Points,
     Regression,
     Signal,
@@ -35,7 +36,8 @@ _DTYPES = ("float32", "float64", "int16")
 class HeldOut:
     """Samples a model was not trained on, and what each head should answer.
 
-    targets: per head one array [samples, ...]; for a classification the index of the label.
+    targets: per head one array [samples, ...]; for a classification the index of the label, for a
+    generation the text.
     """
 
     samples: tuple[Sample, ...]
@@ -86,6 +88,8 @@ def check_held_out(deployment: Deployment, pairs: Sequence[tuple[Sample, Any]]) 
                 for index, value in enumerate(values)
             ]
             targets[name] = np.asarray(labels, dtype=np.int64)
+        elif isinstance(head, Generation):
+            targets[name] = _texts(values, f"{what}, head {name}")
         else:
             targets[name] = _stacked(head, name, values, what)
     return HeldOut(samples=tuple(samples), targets=targets)
@@ -185,6 +189,18 @@ def _label_index(head: Classification, value: Any, where: str) -> int:
         got=repr(value),
         action=f"The labels are {', '.join(labels)}.",
     )
+
+
+def _texts(values: list[Any], where: str) -> NDArray[Any]:
+    wrong = [value for value in values if not isinstance(value, str)]
+    if wrong:
+        raise ConfigError(
+            where=where,
+            expected="a text for each sample",
+            got=repr(wrong[0]),
+            action="It is what the head should say.",
+        )
+    return np.asarray(values, dtype=object)
 
 
 def _stacked(head: object, name: str, values: list[Any], what: str) -> NDArray[Any]:

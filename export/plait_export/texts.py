@@ -22,6 +22,11 @@ def tokenizer_member(modality: str) -> str:
     return f"tokenizers/{modality}.json"
 
 
+def head_tokenizer_member(head: str) -> str:
+    """Where the tokenizer of a head lies: apart from a modality's of the same name."""
+    return f"tokenizers/{head}.head.json"
+
+
 def bank_member(modality: str) -> str:
     """Where the embeddings of a modality's prompts lie in the bundle."""
     return f"banks/{modality}.f32"

@@ -6,15 +6,11 @@ its inputs and outputs without guessing.
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -25,35 +21,42 @@ from plait_export import ops, reference
 from plait_export.describe import (
     Classification,
     Deployment,
+    Generation,
     Modality,
     Regression,
     Text,
     encoder_name,
     head_name,
+    step_name,
 )
+from plait_export.describe.text import read_tokenizer
 from plait_export.errors import ExportError
+from plait_export.generation import (
+    Feeds,
+    Ids,
+    MemoryOf,
+    StepOf,
+    check_step,
+    greedy,
+    step_feeds,
+    step_outputs,
+)
 from plait_export.graphs import (
-    BATCH,
     FORMS,
     FloatArray,
     Form,
     Graph,
-    TensorDescription,
-    clean,
-    graph_shape,
+    Role,
     head_feeds,
-    is_fused,
-    rename_values,
 )
 from plait_export.progress import Progress
 from plait_export.rewrite import may_hold_operators, rewrite
 from plait_export.samples import Sample
-from plait_export.texts import bank_of, members_of
+from plait_export.texts import bank_of, head_tokenizer_member, members_of
+from plait_export.trace_graph import export_graph, first_lines
 
-OPSET = 20
 # Not 1, which torch would take for a constant, and unlikely to be another dimension's size.
 _EXAMPLE_BATCH = 3
-_OUTSIDE = "plait_outside_"
 
 
 class _Named(nn.Module):
@@ -124,6 +127,14 @@ class Traced:
         feeds = head_feeds(names, embeddings, present)
         return run_module(self.modules[head_name(head)], list(feeds.values()))
 
+    def say(self, head: str, embeddings: dict[str, FloatArray], present: Sequence[str]) -> Ids:
+        """PyTorch's greedy tokens [samples, most_tokens] of a generation."""
+        names = self.deployment.head_modalities(head)
+        presence = head_feeds(names, embeddings, present)["presence"]
+        memory = self.answer(head, embeddings, present)
+        described = cast(Generation, self.deployment.heads[head])
+        return greedy(self.modules[step_name(head)], described, memory, presence)
+
 
 def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress) -> Traced:
     """Exports every encoder and head with real samples as example input. Raises ExportError."""
@@ -160,7 +171,8 @@ def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress)
         progress("trace", len(graphs), total)
         where = f"deployment {deployment.name!r}, head {name}"
         names = deployment.head_modalities(name)
-        module = _frozen(head.module, where)
+        decoder = isinstance(head, Generation)
+        module = _frozen(MemoryOf(head.module) if decoder else head.module, where)
         feeds = head_feeds(names, embeddings, names)
         if isinstance(head, (Classification, Regression)):
             _check_width(module, feeds, len(head.labels), where)
@@ -170,8 +182,26 @@ def trace(deployment: Deployment, samples: Sequence[Sample], progress: Progress)
         )
         graphs[graph], modules[graph] = forms[0], module
         fused |= {form.name: form for form in forms[1:]}
+        if isinstance(head, Generation):
+            step = _frozen(StepOf(head.module, head.layers), where)
+            memory = run_module(module, list(feeds.values()))
+            fed = step_feeds(head, memory, feeds["presence"])
+            graph = step_name(name)
+            graphs[graph] = _trace_step(step, head, fed, name=graph, where=where)
+            modules[graph] = step
+            if head.tokenizer is not None:
+                members[head_tokenizer_member(name)] = read_tokenizer(head.tokenizer)
     progress("trace", total, total)
     return Traced(deployment, graphs, modules, members, fused)
+
+
+def _trace_step(
+    module: nn.Module, head: Generation, feeds: Feeds, *, name: str, where: str
+) -> Graph:
+    check_step(module, head, feeds, f"{where}, step")
+    outputs = step_outputs(head)
+    with ops.portable():
+        return export_graph(module, feeds, name=name, role="step", outputs=outputs, where=where)
 
 
 def run_module(module: nn.Module, inputs: Sequence[FloatArray]) -> FloatArray:
@@ -210,7 +240,7 @@ def _export_forms(
     feeds: dict[str, FloatArray],
     *,
     name: str,
-    role: Literal["encoder", "head"],
+    role: Role,
     output: str,
     where: str,
 ) -> tuple[Graph, ...]:
@@ -219,7 +249,7 @@ def _export_forms(
     _check_output(module, feeds, where)
 
     def export() -> Graph:
-        return _export(module, feeds, name=name, role=role, output=output, where=where)
+        return export_graph(module, feeds, name=name, role=role, outputs=[output], where=where)
 
     graph = export()
     if graph.form == "fused":
@@ -246,64 +276,6 @@ def _fused(graph: Graph, feeds: dict[str, FloatArray]) -> Graph | None:
     return replace(graph, onnx=serialized, form="fused")
 
 
-def _export(
-    module: nn.Module,
-    feeds: dict[str, FloatArray],
-    *,
-    name: str,
-    role: Literal["encoder", "head"],
-    output: str,
-    where: str,
-) -> Graph:
-    example = tuple(torch.from_numpy(array) for array in feeds.values())
-    batch = torch.export.Dim(BATCH, min=1)
-    # Names that no value inside has; the canonical ones follow.
-    named = {f"{_OUTSIDE}{given}": given for given in (*feeds, output)}
-    try:
-        with _quiet():
-            program = torch.onnx.export(
-                module,
-                example,
-                dynamo=True,
-                opset_version=OPSET,
-                custom_translation_table=ops.translations(),
-                input_names=[f"{_OUTSIDE}{given}" for given in feeds],
-                output_names=[f"{_OUTSIDE}{output}"],
-                dynamic_shapes=(tuple({0: batch} for _ in example),),
-                external_data=False,
-                verbose=False,
-            )
-    except Exception as error:
-        raise ExportError(
-            where=where,
-            expected="a module that torch.onnx.export can export with a dynamic batch",
-            got=_first_lines(error),
-            action="Keep Python control flow on tensor values, and sizes of one batch, out of "
-            "forward; the full error is the cause of this one.",
-        ) from error
-    if program is None:
-        raise ExportError(
-            where=where,
-            expected="an ONNX program",
-            got="none from torch.onnx.export",
-            action="Try torch.onnx.export on the module by itself.",
-        )
-    model = clean(program.model_proto, name)
-    rename_values(model, named)
-    inputs = tuple(_describe(value, where) for value in model.graph.input)
-    outputs = [_describe(value, where) for value in model.graph.output]
-    if [tensor.name for tensor in inputs] != list(feeds) or len(outputs) != 1:
-        raise ExportError(
-            where=where,
-            expected=f"a graph with inputs {', '.join(feeds)} and output {output}",
-            got=f"inputs {', '.join(tensor.name for tensor in inputs)} and {len(outputs)} outputs",
-            action="A forward has to take each of its inputs once and return one tensor.",
-        )
-    form: Form = "fused" if is_fused(model) else "portable"
-    serialized = model.SerializeToString(deterministic=True)
-    return Graph(name, role, inputs, outputs[0], serialized, form)
-
-
 def _check_output(module: nn.Module, feeds: dict[str, FloatArray], where: str) -> Tensor:
     """Runs the module once as PyTorch, so that its own mistakes are not blamed on the export."""
     shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in feeds.items())
@@ -314,7 +286,7 @@ def _check_output(module: nn.Module, feeds: dict[str, FloatArray], where: str) -
         raise ExportError(
             where=where,
             expected=f"a module whose forward takes {shapes}",
-            got=_first_lines(error),
+            got=first_lines(error),
             action="Compare channels, window and layout, or the order of a head's modalities, "
             "with what the module was trained with.",
         ) from error
@@ -345,43 +317,3 @@ def _check_width(module: nn.Module, feeds: dict[str, FloatArray], labels: int, w
             got=f"shape {['batch', *output.shape[1:]]}",
             action="Give as many labels as the module has outputs.",
         )
-
-
-def _describe(value: onnx.ValueInfoProto, where: str) -> TensorDescription:
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-    return TensorDescription(value.name, _shape(value, where), dtype.name)
-
-
-def _shape(value: onnx.ValueInfoProto, where: str) -> tuple[int, ...]:
-    dims = graph_shape(value)
-    rest = [dim for dim in dims[1:] if isinstance(dim, int)]
-    if not dims or dims[0] != BATCH or len(rest) != len(dims) - 1:
-        raise ExportError(
-            where=where,
-            expected=f"{value.name} of shape [{BATCH}, fixed sizes]",
-            got=f"shape {dims}",
-            action="Keep the batch first and free (x.shape[0], not len(x)); no other size may "
-            "depend on the data.",
-        )
-    return tuple(rest)
-
-
-def _first_lines(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {' '.join(lines)[:400]}"
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the exporter's chatter off the terminal; what matters comes as an exception."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

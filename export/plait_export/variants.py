@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
 
 from plait import BackendError
 from plait_export import reference
 from plait_export.candidate import Candidate, Target, variant_name
-from plait_export.describe import encoder_name, head_name
+from plait_export.describe import Generation, encoder_name, head_name, step_name
 from plait_export.engines import ENGINE_SCHEMES
 from plait_export.evaluate import Workbench
 from plait_export.gate import Attempt
+from plait_export.generation import say
 from plait_export.graphs import FloatArray, Form, head_feeds
 from plait_export.judge import Judge, worst_drop
 from plait_export.presence import head_sets
@@ -29,6 +33,7 @@ from plait_export.samples import Sample
 from plait_export.search import forced, quantized, repair
 
 _MOST_CALIBRATION_SAMPLES = 512
+_SAID_SAMPLES = 8
 # How many failing schemes are repaired, the least damaged first, where another passed already.
 _REPAIRS_BESIDE_A_PASS = 1
 
@@ -96,7 +101,28 @@ def _make_quantizable(
         ]
         graph = of_form[head_name(head)]
         graphs[graph.name] = make_quantizable(graph, feeds)
+        if isinstance(deployment.heads[head], Generation):
+            step = of_form[step_name(head)]
+            said = _said_feeds(workbench, head, embeddings)
+            graphs[step.name] = make_quantizable(step, said)
     return graphs
+
+
+def _said_feeds(
+    workbench: Workbench, name: str, embeddings: Mapping[str, FloatArray]
+) -> list[Mapping[str, FloatArray]]:
+    """What a generation's step is fed along greedy texts of a few samples, all modalities there."""
+    traced = workbench.traced
+    head = cast(Generation, traced.deployment.heads[name])
+    few = {m: np.ascontiguousarray(e[:_SAID_SAMPLES]) for m, e in embeddings.items()}
+    names = traced.deployment.head_modalities(name)
+    memory = traced.answer(name, few, names)
+    presence = head_feeds(names, few, names)["presence"]
+    module = traced.modules[step_name(name)]
+    return [
+        {key: value.copy() for key, value in said.feeds.items()}
+        for said in say(module, head, memory, presence, head.most_tokens)
+    ]
 
 
 def _try_precision(

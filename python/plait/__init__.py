@@ -10,6 +10,7 @@ from plait.bundle import Bundle
 from plait.errors import BackendError, BundleError, ConfigError, Error, SampleError
 from plait.feature_stream import FeatureStream
 from plait.frame import Frame
+from plait.generation import GeneratedText, SaidToken
 from plait.library import cmake_dir, find_onnxruntime, version
 from plait.model import Answer, Model, Quality, Result, Timings, load
 from plait.points import Points
@@ -26,10 +27,12 @@ __all__ = [
     "Error",
     "FeatureStream",
     "Frame",
+    "GeneratedText",
     "Model",
     "Points",
     "Quality",
     "Result",
+    "SaidToken",
     "SampleError",
     "Series",
     "SignalState",

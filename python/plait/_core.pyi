@@ -1,5 +1,5 @@
 # _core.pyi: the C++ core's face towards Python. Use the package plait, which wraps it.
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, overload
@@ -43,6 +43,33 @@ class SignalState:
     mean: list[float]
     variance: list[float]
 
+class GenerationOptions:
+    max_tokens: int
+    temperature: float
+    top_k: int
+    top_p: float
+    repetition_penalty: float
+    beams: int
+    length_penalty: float
+    seed: int
+    stop: list[str]
+    stop_tokens: list[int]
+    def __init__(self) -> None: ...
+
+class Generator:
+    def generate(
+        self,
+        result: Result,
+        prompt: str,
+        prompt_tokens: list[int],
+        options: GenerationOptions,
+        on_token: Callable[[int, float, str], bool | None] | None,
+    ) -> tuple[str, list[int], list[float], str, int]: ...
+
+def token_probabilities(
+    logits: Any, previous: Sequence[int], options: GenerationOptions
+) -> NDArray[np.float64]: ...
+
 class Model:
     def __init__(
         self,
@@ -74,6 +101,8 @@ class Model:
     def feature_stream(self, modality: str) -> FeatureStream: ...
     def signal_state(self, modality: str) -> SignalState: ...
     def fuse(self, embeddings: Mapping[str, Any]) -> Result: ...
+    def generator(self, head: str) -> Generator: ...
+    def generation_options(self, head: str) -> GenerationOptions: ...
 
 class Tokenizer:
     @overload

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plait import Bundle
+from plait import Bundle, Model, Result
 from plait.kinds import kind_of
 
 # What holds where a bundle's manifest states no bound of its own (docs/bundle.md, golden).
@@ -63,6 +63,25 @@ def without_gaps(prepared: NDArray[Any], reference: NDArray[Any]) -> tuple[NDArr
     if not gaps.any() or not np.array_equal(gaps, np.isnan(prepared)):
         return prepared, reference
     return np.where(gaps, 0.0, prepared), np.where(gaps, 0.0, reference)
+
+
+def golden_tokens(
+    model: Model, head: str, result: Result, most: int, pad: int
+) -> NDArray[np.int64]:
+    """What a generation says greedily, as its golden tokens are stored: [1, most], pad behind."""
+    said = model.generate(
+        head,
+        result,
+        max_tokens=most,
+        temperature=0.0,
+        top_k=0,
+        top_p=1.0,
+        repetition_penalty=1.0,
+        beams=1,
+    )
+    tokens = np.full((1, most), pad, np.int64)
+    tokens[0, : len(said.tokens)] = said.tokens
+    return tokens
 
 
 def read_array(bundle: Bundle, member: str) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from plait._core import SignalState
 from plait.errors import BackendError, ConfigError
 from plait.feature_stream import FeatureStream
 from plait.frame import Frame, check_region
+from plait.generation import GeneratedText, Generators, OnToken
 from plait.library import find_onnxruntime
 from plait.points import Points
 from plait.series import Series
@@ -53,8 +54,9 @@ class Answer:
 
     Attributes:
         name: the head.
-        output: logits [classes], value [values] or embedding [...]; float32. None when none
-            of the head's modalities was present: then there is no answer.
+        output: logits [classes], value [values], embedding [...] or, of a generation, the memory
+            that Model.generate says tokens from; float32. None when none of the head's modalities
+            was present: then there is no answer.
         scores: softmax of the logits [classes]; None where the head does not classify.
         best: index of the highest score, or None.
         label: its label, or None.
@@ -86,6 +88,11 @@ class Result:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.heads)
+
+    @property
+    def core(self) -> _core.Result:
+        """The core's own result, for what else takes one."""
+        return self._core
 
     @property
     def presence(self) -> dict[str, str]:
@@ -129,7 +136,64 @@ class Model:
 
     def __init__(self, core: _core.Model, path: str) -> None:
         self._core = core
+        self._generators = Generators(core)
         self.path = path
+
+    def generate(
+        self,
+        head: str,
+        result: Result | None = None,
+        /,
+        *,
+        prompt: str | Sequence[int] | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        repetition_penalty: float | None = None,
+        beams: int | None = None,
+        length_penalty: float | None = None,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+        stop_tokens: Sequence[int] = (),
+        on_token: OnToken | None = None,
+        **samples: Sample | None,
+    ) -> GeneratedText:
+        """A text from a head of kind "generation", as docs/generation.md explains.
+
+        Args:
+            head: its name.
+            result: what this model answered to samples; None to give the samples here.
+            prompt: what the text goes on from: a text, or token ids.
+            max_tokens, temperature, top_k, top_p, repetition_penalty, beams, length_penalty: None
+                for what the bundle states. temperature 0 takes the most likely token.
+            seed: of what is drawn: the same seed, the same text.
+            stop: texts that end the text, and are cut off it.
+            stop_tokens: tokens that end it, besides the bundle's.
+            on_token: called with each SaidToken; False ends the text.
+            samples: as for calling the model.
+
+        Raises:
+            SampleError: a sample or the prompt is not what the bundle declares.
+            ConfigError: an option makes no sense, or asks for more than the cache holds.
+            BackendError: a graph failed, or answered NaN.
+        """
+        given = self(**samples) if result is None else result
+        options = {
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "repetition_penalty": repetition_penalty,
+            "beams": beams,
+            "length_penalty": length_penalty,
+            "seed": seed,
+            "stop": list(stop),
+            "stop_tokens": list(stop_tokens),
+        }
+        return self._generators.generate(
+            head, given, prompt=prompt, options=options, on_token=on_token
+        )
 
     def __call__(self, /, **samples: Sample | None) -> Result:
         """Prepares, encodes and fuses.

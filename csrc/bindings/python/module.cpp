@@ -11,6 +11,7 @@
 #include "bindings/python/engines.hpp"
 #include "bindings/python/errors.hpp"
 #include "bindings/python/frames.hpp"
+#include "bindings/python/generation.hpp"
 #include "bindings/python/ops.hpp"
 #include "bindings/python/platform.hpp"
 #include "bindings/python/samples.hpp"
@@ -192,6 +193,10 @@ py::memoryview read(const py::object& self, const std::string& member, bool veri
 
 }  // namespace
 
+const Result& result_in(const py::handle& object) {
+  return py::cast<const PyResult&>(object).get();
+}
+
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.doc() = "Plait's C++ core. Use the package plait, which wraps it.";
   register_errors();
@@ -223,6 +228,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def("timings_ns", &timings_of);
 
   register_feature_stream(m);
+  register_generation(m);
   py::class_<SignalState>(m, "SignalState")
       .def_readwrite("mean", &SignalState::mean)
       .def_readwrite("variance", &SignalState::variance);
@@ -248,6 +254,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
             return model.feature_stream(modality);
           },
           py::arg("modality"))
+      .def("generator", &Model::generator, py::arg("head"))
+      .def("generation_options", &Model::generation_options, py::arg("head"))
       .def("signal_state", &Model::signal_state, py::arg("modality"))
       .def("fuse", &fuse, py::arg("embeddings"));
 }

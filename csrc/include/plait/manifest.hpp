@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "plait/export.hpp"
+#include "plait/manifest_generation.hpp"
 #include "plait/sample.hpp"
 #include "plait/tensor.hpp"
 
@@ -286,7 +287,11 @@ struct TensorDescription {
   std::vector<std::int64_t> shape;  ///< -1 in front: the batch
 };
 
-enum class GraphRole : std::uint8_t { kEncoder, kHead };
+enum class GraphRole : std::uint8_t {
+  kEncoder,
+  kHead,
+  kStep  ///< of a head of kind generation: one token further
+};
 
 struct GraphDescription {
   std::string name;
@@ -308,7 +313,7 @@ struct ModalityDescription {
   WhenMissing when_missing = WhenMissing::kMask;
 };
 
-enum class HeadKind : std::uint8_t { kClassification, kRegression, kEmbedding };
+enum class HeadKind : std::uint8_t { kClassification, kRegression, kEmbedding, kGeneration };
 
 /// Embeddings of one space are comparable by cosine, whichever head they come from.
 struct EmbeddingSpace {
@@ -323,9 +328,12 @@ struct HeadDescription {
   HeadKind kind = HeadKind::kClassification;
   std::string graph;
   std::vector<std::string> modalities;  ///< in the order of the graph's inputs and its mask
-  std::vector<std::string> labels;  ///< classification: one per logit; regression: one per value
-  std::vector<std::string> units;   ///< regression: one per value
-  EmbeddingSpace space;             ///< embedding
+  /// Classification: one per logit; regression: one per value; generation without a tokenizer: one
+  /// per token.
+  std::vector<std::string> labels;
+  std::vector<std::string> units;    ///< regression: one per value
+  GenerationDescription generation;  ///< of kind generation
+  EmbeddingSpace space;              ///< of kind embedding
 };
 
 enum class GraphForm : std::uint8_t {

@@ -13,6 +13,7 @@
 
 #include "plait/export.hpp"
 #include "plait/feature_stream.hpp"
+#include "plait/generation.hpp"
 #include "plait/manifest.hpp"
 #include "plait/sample.hpp"
 #include "plait/tensor.hpp"
@@ -68,7 +69,9 @@ struct ExpectedQuality {
 struct HeadAnswer {
   std::string_view name;
   HeadKind kind = HeadKind::kClassification;
-  ConstTensorView output;         ///< logits [classes], value [values] or embedding [...]
+  /// logits [classes], value [values], embedding [...] or memory [parts, ...], which a Generator
+  /// makes a text of
+  ConstTensorView output;
   std::span<const float> scores;  ///< classification: softmax of the logits; else empty
   std::int64_t best = -1;         ///< classification: index of the highest score; else -1
   std::string_view label;         ///< classification: labels[best]; else empty
@@ -152,6 +155,11 @@ class PLAIT_API Model {
   /// declared mean and std. Pass it as Signal::state with every sample of the stream. Allocates.
   /// Throws ConfigError for another modality.
   SignalState signal_state(std::string_view modality) const;
+
+  /// What makes texts of a head of kind "generation". Allocates. Throws ConfigError for another.
+  Generator generator(std::string_view head) const;
+  /// What the bundle states for such a head, where the caller has no wishes. Likewise.
+  GenerationOptions generation_options(std::string_view head) const;
 
   Shape input_shape(std::string_view modality) const;
   /// float32 for signals and sounds, int64 for texts; of frames as the bundle declares.

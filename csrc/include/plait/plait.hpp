@@ -4,6 +4,7 @@
 #include "plait/bundle.hpp"
 #include "plait/error.hpp"
 #include "plait/feature_stream.hpp"
+#include "plait/generation.hpp"
 #include "plait/manifest.hpp"
 #include "plait/model.hpp"
 #include "plait/sample.hpp"

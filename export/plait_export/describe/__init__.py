@@ -8,9 +8,22 @@ not import torch.
 """
 
 from plait_export.describe.common import WhenMissing
-from plait_export.describe.deployment import Deployment, Modality, encoder_name, head_name
+from plait_export.describe.deployment import (
+    Deployment,
+    Modality,
+    encoder_name,
+    head_name,
+    step_name,
+)
 from plait_export.describe.frame import Frame
-from plait_export.describe.heads import Classification, Embedding, Head, Regression, Space
+from plait_export.describe.heads import (
+    Classification,
+    Embedding,
+    Generation,
+    Head,
+    Regression,
+    Space,
+)
 from plait_export.describe.points import Points
 from plait_export.describe.signal import QUANTITIES, Calibration, Layout, Signal, unit_factor
 from plait_export.describe.sound import Sound
@@ -24,6 +37,7 @@ __all__ = [
     "Deployment",
     "Embedding",
     "Frame",
+    "Generation",
     "Head",
     "Layout",
     "LogMel",
@@ -40,5 +54,6 @@ __all__ = [
     "encoder_name",
     "head_name",
     "is_utf8",
+    "step_name",
     "unit_factor",
 ]

@@ -10,7 +10,14 @@ from typing import Any
 from plait import ConfigError
 from plait_export.checks import check_count, check_name, check_type
 from plait_export.describe.frame import Frame
-from plait_export.describe.heads import Classification, Embedding, Head, Regression, check_head
+from plait_export.describe.heads import (
+    Classification,
+    Embedding,
+    Generation,
+    Head,
+    Regression,
+    check_head,
+)
 from plait_export.describe.points import Points
 from plait_export.describe.signal import Signal
 from plait_export.describe.sound import Sound
@@ -76,7 +83,9 @@ class Deployment:
             modality.check(f"{where}, modality {name}")
         for name, head in self.heads.items():
             check_name(where, "head", name, _RESERVED_HEADS)
-            check_type(where, f"head {name}", head, (Classification, Regression, Embedding))
+            check_type(
+                where, f"head {name}", head, (Classification, Regression, Embedding, Generation)
+            )
             check_head(f"{where}, head {name}", head, tuple(self.modalities))
         if self.original is not None and not callable(self.original):
             raise ConfigError(
@@ -112,3 +121,8 @@ def encoder_name(modality: str) -> str:
 def head_name(head: str) -> str:
     """The name of a head's graph."""
     return f"{head}_head"
+
+
+def step_name(head: str) -> str:
+    """The name of the graph that takes a generation one token further."""
+    return f"{head}_step"

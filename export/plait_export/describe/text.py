@@ -61,21 +61,7 @@ class Text:
     @cached_property
     def tokenizer_json(self) -> bytes:
         """The tokenizer's file. Raises ConfigError where it can't be read."""
-        if isinstance(self.tokenizer, bytes):
-            return self.tokenizer
-        path = Path(self.tokenizer)
-        if path.is_dir():
-            path = path / "tokenizer.json"
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise ConfigError(
-                where=str(path),
-                expected="a tokenizer.json, or the folder it lies in",
-                got=error.strerror or str(error),
-                action="Save it with tokenizer.save_pretrained(folder) of transformers, or "
-                "tokenizer.save(file) of tokenizers.",
-            ) from error
+        return read_tokenizer(self.tokenizer)
 
     def input_shape(self) -> tuple[int, ...]:
         """The encoder's input without its batch."""
@@ -114,6 +100,25 @@ class Text:
                 action="Give the text some room.",
             )
         _check_bank(where, self)
+
+
+def read_tokenizer(tokenizer: str | os.PathLike[str] | bytes) -> bytes:
+    """The bytes of a tokenizer.json. Raises ConfigError where it can't be read."""
+    if isinstance(tokenizer, bytes):
+        return tokenizer
+    path = Path(tokenizer)
+    if path.is_dir():
+        path = path / "tokenizer.json"
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            where=str(path),
+            expected="a tokenizer.json, or the folder it lies in",
+            got=error.strerror or str(error),
+            action="Save it with tokenizer.save_pretrained(folder) of transformers, or "
+            "tokenizer.save(file) of tokenizers.",
+        ) from error
 
 
 def loaded(where: str, json: bytes) -> plait.Tokenizer:

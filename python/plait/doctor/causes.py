@@ -47,6 +47,13 @@ _CAUSES = {
         "Or the golden value of this stage was altered.",
         "Export again from the checkpoint you mean to ship.",
     ),
+    "tokens": (
+        "The step graph's weights differ from those that were exported, or the manifest's start or "
+        "end tokens do.",
+        "Where the first token that differs was nearly as likely as the expected one, this CPU "
+        "rounds otherwise and breaks the tie the other way.",
+        "Or the golden value of this stage was altered.",
+    ),
 }
 _ROUNDING_CAUSE = (
     "The error is only a few times the tolerance: other kernels of this CPU or of this version of "

@@ -19,13 +19,20 @@ import plait
 from plait.doctor.causes import describe_prepared, usual_causes
 from plait.doctor.diagnosis import Diagnosis, StageCheck
 from plait.doctor.environment import Environment, environment
-from plait.golden import GoldenCase, golden_cases, golden_tolerance, read_array, without_gaps
+from plait.golden import (
+    GoldenCase,
+    golden_cases,
+    golden_tokens,
+    golden_tolerance,
+    read_array,
+    without_gaps,
+)
 from plait.kinds import kind_of
 
 Progress = Callable[[str, int, int], None]
 Array = NDArray[Any]
 
-_KINDS = ("sample", "prepare", "load", "encode", "fuse")
+_KINDS = ("sample", "prepare", "load", "encode", "fuse", "tokens")
 _INFINITE = float("inf")
 # The same kernels on the same kind of CPU: what threads may change is far below this.
 _DRIFT = 1e-3
@@ -142,7 +149,7 @@ class _Golden:
     def place(self, check: StageCheck) -> tuple[int, int, int]:
         """Sorts into pipeline order: by kind, then as the manifest lists things, fp32 first."""
         kind, _, name = check.stage.partition(":")
-        among = self._heads if kind == "fuse" else list(self.modalities)
+        among = self._heads if kind in ("fuse", "tokens") else list(self.modalities)
         return (
             _KINDS.index(kind),
             among.index(name) if name else -1,
@@ -263,6 +270,8 @@ def _check_inference_against(
     for head in model.heads:
         if (stage := f"fuse:{head}") in answers:
             yield comparison(stage).run(_fuse, model, head, embeddings)[1]
+        if (stage := f"tokens:{head}") in answers:
+            yield _check_tokens(comparison(stage), model, head, embeddings)
 
 
 def _recall(model: plait.Model, golden: _Golden, case: GoldenCase, modality: str) -> Array:
@@ -275,6 +284,33 @@ def _fuse(model: plait.Model, head: str, embeddings: Mapping[str, Array | None])
     output = model.fuse(**embeddings)[head].output
     # No output: none of the head's modalities is present. The shape then tells.
     return np.empty(0, np.float32) if output is None else output[np.newaxis]
+
+
+def _check_tokens(
+    comparison: _Comparison, model: plait.Model, head: str, embeddings: Mapping[str, Array | None]
+) -> StageCheck:
+    """The greedy text of a generation; its error is the share of its tokens that are others."""
+    described = next(h for h in model.manifest["heads"] if h["name"] == head)["generation"]
+    pad, most = described["pad"], described["defaults"]["max_tokens"]
+
+    def say() -> Array:
+        return golden_tokens(model, head, model.fuse(**embeddings), most, pad)
+
+    said, check = comparison.run(say)
+    expected = comparison.reference
+    if said is None or said.shape != expected.shape:
+        return check
+    others = np.flatnonzero(said[0] != expected[0])
+    if len(others) == 0:
+        return replace(check, error=0.0)
+    first = int(others[0])
+    return replace(
+        check,
+        error=len(others) / most,
+        tolerance=0.0,
+        note=f"token {first} is the first that differs: expected {expected[0, first]}, got "
+        f"{said[0, first]}",
+    )
 
 
 @dataclass(frozen=True)
