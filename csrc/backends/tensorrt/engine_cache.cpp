@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <system_error>
 
 #include "base/quote.hpp"
@@ -23,14 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 using Time = std::chrono::sys_time<std::chrono::nanoseconds>;
 
-constexpr std::size_t kHexDigits = 64;
 constexpr std::uint64_t kDefaultLimit = 10'000'000'000;
 // Of the year 2255: a file's time may be later than 64 bits of nanoseconds can say.
 constexpr std::int64_t kLatestSecond = 9'000'000'000;
-constexpr const char* kPlan = ".plan";
-constexpr const char* kDescription = ".json";
-constexpr const char* kLock = ".lock";
-constexpr const char* kDraft = ".tmp";
 
 const char* variable(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets it here
@@ -38,37 +32,6 @@ const char* variable(const char* name) {
 }
 
 constexpr auto kCarryOn = [] {};
-
-/// The hexadecimal name that a file of the cache begins with; empty for a file of another kind.
-std::string hex_of(const fs::path& path) {
-  const std::string name = path.filename().string();
-  if (name.size() <= kHexDigits || name[kHexDigits] != '.') return {};
-  const std::string hex = name.substr(0, kHexDigits);
-  return hex.find_first_not_of("0123456789abcdef") == std::string::npos ? hex : std::string();
-}
-
-/// The files in the folder that are the cache's; none where it can't be read.
-std::vector<fs::path> files_of(const fs::path& folder) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  for (fs::directory_iterator file(folder, error), end; !error && file != end;
-       file.increment(error)) {
-    if (!hex_of(file->path()).empty()) files.push_back(file->path());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-/// The names of engines: whatever has a plan or a description.
-std::set<std::string> names_of(const fs::path& folder) {
-  std::set<std::string> names;
-  for (const fs::path& file : files_of(folder)) {
-    const std::string hex = hex_of(file);
-    const std::string ending = file.filename().string().substr(kHexDigits);
-    if (ending == kPlan || ending == kDescription) names.insert(hex);
-  }
-  return names;
-}
 
 std::optional<struct stat> status_of(const fs::path& path) {
   struct stat status {};

@@ -17,6 +17,8 @@
 namespace plait::detail {
 namespace {
 
+namespace fs = std::filesystem;
+
 using nlohmann::json;
 
 constexpr int kFormat = 1;
@@ -35,6 +37,34 @@ constexpr std::size_t kMostAtOnce = 1U << 30;  // one write() takes at most 2 Gi
 }
 
 }  // namespace
+
+std::string hex_of(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (name.size() <= kHexDigits || name[kHexDigits] != '.') return {};
+  const std::string hex = name.substr(0, kHexDigits);
+  return hex.find_first_not_of("0123456789abcdef") == std::string::npos ? hex : std::string();
+}
+
+std::vector<fs::path> files_of(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (fs::directory_iterator file(folder, error), end; !error && file != end;
+       file.increment(error)) {
+    if (!hex_of(file->path()).empty()) files.push_back(file->path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::set<std::string> names_of(const fs::path& folder) {
+  std::set<std::string> names;
+  for (const fs::path& file : files_of(folder)) {
+    const std::string hex = hex_of(file);
+    const std::string ending = file.filename().string().substr(kHexDigits);
+    if (ending == kPlan || ending == kDescription) names.insert(hex);
+  }
+  return names;
+}
 
 EngineDescription parse_description(std::string_view text, const std::string& where) {
   if (text.size() > kMaxDescription) {

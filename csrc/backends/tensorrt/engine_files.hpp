@@ -9,14 +9,30 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "backends/tensorrt/engine_key.hpp"
 #include "backends/tensorrt/file_lock.hpp"
 
 namespace plait::detail {
+
+/// The cache's files are named by the key's hexadecimal digits and one of these.
+inline constexpr std::size_t kHexDigits = 64;
+inline constexpr const char* kPlan = ".plan";
+inline constexpr const char* kDescription = ".json";
+inline constexpr const char* kLock = ".lock";
+inline constexpr const char* kDraft = ".tmp";
+
+/// The hexadecimal name that a file of the cache begins with; empty for a file of another kind.
+std::string hex_of(const std::filesystem::path& path);
+/// The files in the folder that are the cache's, in order; none where it can't be read.
+std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder);
+/// The names of engines: whatever has a plan or a description.
+std::set<std::string> names_of(const std::filesystem::path& folder);
 
 /// What HEX.json says.
 struct EngineDescription {

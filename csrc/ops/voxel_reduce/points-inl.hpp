@@ -115,11 +115,14 @@ void with_kind(const LocatedPoints& located, const Step& step) {
   const auto with_type = [&]<typename T>(T) {
     using Narrow = hn::CappedTag<float, 8>;
     const bool narrow = located.channels() <= 8;
-    if (located.op.kind == VoxelReduce::Kind::kMax) {
-      narrow ? step.template run<Narrow, T, true>() : step.template run<Floats, T, true>();
+    const bool is_max = located.op.kind == VoxelReduce::Kind::kMax;
+    // NOLINTBEGIN(bugprone-branch-clone): both tags are one where vectors have no more lanes
+    if (narrow) {
+      is_max ? step.template run<Narrow, T, true>() : step.template run<Narrow, T, false>();
     } else {
-      narrow ? step.template run<Narrow, T, false>() : step.template run<Floats, T, false>();
+      is_max ? step.template run<Floats, T, true>() : step.template run<Floats, T, false>();
     }
+    // NOLINTEND(bugprone-branch-clone)
   };
   if (located.arguments.inputs[0].dtype == DType::kFloat32) {
     with_type(float{});

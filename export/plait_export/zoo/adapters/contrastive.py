@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from plait_export.describe import Deployment, Modality, Space
-from plait_export.zoo.adapters.library import Library
-from plait_export.zoo.adapters.parts import embedding
+from plait_export.zoo.adapters.library import Library, picture_input, text_input
+from plait_export.zoo.adapters.parts import Pooled, embedding
 from plait_export.zoo.adapters.source import Source
 
 
@@ -47,6 +47,42 @@ def deployment(source: Source, name: str, sides: Mapping[str, Side]) -> Deployme
             towers={key: side.tower for key, side in sides.items()},
             masked=frozenset(k for k, s in sides.items() if getattr(s.modality, "mask", False)),
         ),
+    )
+
+
+def image_and_text(source: Source, name: str, *, mask: bool, longest: int) -> Deployment:
+    """The two towers of a model built as transformers' CLIPModel is.
+
+    mask: whether the text tower takes one. longest: tokens of a text at most.
+    """
+    model = source.model
+    text = source.text(Pooled(model.text_model, "input_ids"), mask=mask, longest=longest)
+    bias = getattr(model, "logit_bias", None)
+    scale_and_bias = {
+        "scale": float(model.logit_scale.detach().exp()),
+        "bias": 0.0 if bias is None else float(bias.detach()),
+    }
+    return deployment(
+        source,
+        name,
+        {
+            "image": Side(
+                modality=source.picture(Pooled(model.vision_model, "pixel_values")),
+                tower=model.vision_model,
+                projection=getattr(model, "visual_projection", None),
+                prepare=picture_input(source.image_processor),
+                answer="image_embeds",
+                **scale_and_bias,
+            ),
+            "text": Side(
+                modality=text,
+                tower=model.text_model,
+                projection=getattr(model, "text_projection", None),
+                prepare=text_input(source.tokenizer, text.tokens),
+                answer="text_embeds",
+                **scale_and_bias,
+            ),
+        },
     )
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from plait import ConfigError
 from plait_export.describe import Deployment
-from plait_export.zoo.adapters.contrastive import Side, deployment
-from plait_export.zoo.adapters.library import picture_input, text_input
-from plait_export.zoo.adapters.parts import Pooled
+from plait_export.zoo.adapters.contrastive import image_and_text
 from plait_export.zoo.adapters.source import Source
 
 
@@ -21,36 +19,11 @@ def siglip(source: Source, name: str) -> Deployment:
             got="false",
             action="Take a model that was trained with it.",
         )
-    scale = float(model.logit_scale.detach().exp())
-    bias = float(model.logit_bias.detach())
-    text = source.text(
-        Pooled(model.text_model, "input_ids"),
-        mask="attention_mask" in source.tokenizer.model_input_names,
-        longest=model.config.text_config.max_position_embeddings,
-    )
-    return deployment(
+    return image_and_text(
         source,
         name,
-        {
-            "image": Side(
-                modality=source.picture(Pooled(model.vision_model, "pixel_values")),
-                tower=model.vision_model,
-                projection=None,
-                prepare=picture_input(source.image_processor),
-                answer="image_embeds",
-                scale=scale,
-                bias=bias,
-            ),
-            "text": Side(
-                modality=text,
-                tower=model.text_model,
-                projection=None,
-                prepare=text_input(source.tokenizer, text.tokens),
-                answer="text_embeds",
-                scale=scale,
-                bias=bias,
-            ),
-        },
+        mask="attention_mask" in source.tokenizer.model_input_names,
+        longest=model.config.text_config.max_position_embeddings,
     )
 
 
