@@ -252,6 +252,27 @@ TEST(ManifestRules, refuses_spaces_that_make_no_sense) {
   });
 }
 
+TEST(ManifestRules, takes_heads_of_one_space_only_where_their_sizes_are_equal) {
+  json manifest = example_manifest();
+  json& head = manifest["heads"][2];
+  head["space"] = {
+      {"name", "room"}, {"normalized", false}, {"logit_scale", 1.0}, {"logit_bias", 0.0}};
+  const auto of_head = [&](const json& graph) { return graph["name"] == head["graph"]; };
+  json graph = *std::find_if(manifest["graphs"].begin(), manifest["graphs"].end(), of_head);
+  json other = head;
+  other["name"] = "elsewhere";
+  other["graph"] = graph["name"] = "elsewhere_head";
+  for (json& variant : manifest["variants"]) {
+    variant["members"]["elsewhere_head"] = variant["members"][head["graph"].get<std::string>()];
+  }
+  manifest["heads"].push_back(other);
+  manifest["graphs"].push_back(graph);
+  EXPECT_EQ(testing::refused_at(manifest), "");
+  auto& size = manifest["graphs"].back()["outputs"][0]["shape"].back();
+  size = size.get<int>() + 1;
+  EXPECT_EQ(testing::refused_at(manifest), "heads[2].space, which head 'elsewhere' shares");
+}
+
 TEST(ManifestRules, refuses_variants_that_lack_or_invent) {
   expect_refused({
       {"/variants", json::array(), "variants"},
