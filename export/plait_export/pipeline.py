@@ -11,6 +11,7 @@ import plait
 from plait_export import choose, golden
 from plait_export.bundle import check_target, write_bundle
 from plait_export.candidate import Candidate, variant_name
+from plait_export.describe import Generation
 from plait_export.evaluate import Workbench
 from plait_export.gate import Attempt, Gate
 from plait_export.graphs import Graph
@@ -157,7 +158,9 @@ def _choose(trials: Sequence[Trial], workbench: Workbench, progress: Progress) -
         if trial.target == "onnxruntime"
     }
     models = {name: workbench.load(t.candidate) for name, t in passed.items() if t.candidate}
-    measured = choose.measure(models, workbench.samples)
+    heads = workbench.traced.deployment.heads
+    generating = [name for name, head in heads.items() if isinstance(head, Generation)]
+    measured = choose.measure(models, workbench.samples, generating)
     candidates: dict[str, Candidate] = {}
     chosen: dict[str, choose.Measurement] = {}
     for name, measurement in measured.items():
